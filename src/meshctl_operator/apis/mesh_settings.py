@@ -1,0 +1,16 @@
+"""What holds for the whole mesh: Istio's MeshConfig, the cluster domain, and the feature switches taken from the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from meshctl_operator.apis.mesh_config import MeshConfig
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSettings:
+    """The spec of the one object of kind MeshConfig that the registry holds. ``switches`` are istiod's names (``PILOT_...``) with values."""
+
+    config: MeshConfig = field(default_factory=MeshConfig)
+    domain: str = "cluster.local"
+    switches: tuple[tuple[str, str], ...] = ()

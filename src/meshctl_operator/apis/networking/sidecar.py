@@ -1,0 +1,76 @@
+"""The structure of ``Sidecar``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from meshctl_operator.apis.meta import StrictModel
+from meshctl_operator.apis.networking.common import Destination, LabelSelector, ServerTls, UInt32
+from meshctl_operator.apis.networking.destination_rule import ConnectionPool
+from meshctl_operator.apis.support import validated_only
+
+_SERVICE_INBOUND = "inbound listeners follow the workload's services"
+_CATCH_ALL = "the entry's hosts are imported on every port, as if it were the catch-all entry"
+
+
+class SidecarPort(StrictModel):
+    """A port of a listener (Istio ``SidecarPort``)."""
+
+    number: UInt32 = 0
+    protocol: str = ""
+    name: str = ""
+    target_port: UInt32 = 0
+
+
+class CaptureMode(StrEnum):
+    """How traffic reaches a listener (Istio ``CaptureMode``)."""
+
+    DEFAULT = "DEFAULT"
+    IPTABLES = "IPTABLES"
+    NONE = "NONE"
+
+
+class IngressListener(StrictModel):
+    """Traffic to the workload (Istio ``IstioIngressListener``)."""
+
+    port: SidecarPort | None = None
+    bind: str = ""
+    capture_mode: CaptureMode = CaptureMode.DEFAULT
+    default_endpoint: str = ""
+    tls: ServerTls | None = None
+    connection_pool: ConnectionPool | None = None
+
+
+class EgressListener(StrictModel):
+    """Traffic from the workload; without a port it is the catch-all (Istio ``IstioEgressListener``)."""
+
+    port: Annotated[SidecarPort | None, validated_only(_CATCH_ALL)] = None
+    bind: Annotated[str, validated_only("the listener is bound as without it")] = ""
+    capture_mode: Annotated[CaptureMode, validated_only("the proxy's own mode is used", "IPTABLES", "NONE")] = CaptureMode.DEFAULT
+    hosts: tuple[str, ...] = ()
+
+
+class OutboundMode(StrEnum):
+    """What happens to traffic for unknown hosts (Istio ``OutboundTrafficPolicy.Mode``)."""
+
+    REGISTRY_ONLY = "REGISTRY_ONLY"
+    ALLOW_ANY = "ALLOW_ANY"
+    ALLOW_ANY_DYNAMIC_DNS = "ALLOW_ANY_DYNAMIC_DNS"
+
+
+class OutboundTrafficPolicy(StrictModel):
+    """What happens to traffic for unknown hosts (Istio ``OutboundTrafficPolicy``). A block without mode means REGISTRY_ONLY."""
+
+    mode: Annotated[OutboundMode, validated_only("it is read as ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS")] = OutboundMode.REGISTRY_ONLY
+    egress_proxy: Annotated[Destination | None, validated_only("unknown traffic goes out directly")] = None
+
+
+class SidecarSpec(StrictModel):
+    """The ``spec`` of a Sidecar: what a workload can reach, and how it is reached."""
+
+    workload_selector: LabelSelector | None = None
+    ingress: Annotated[tuple[IngressListener, ...], validated_only(_SERVICE_INBOUND)] = ()
+    egress: tuple[EgressListener, ...] = ()
+    outbound_traffic_policy: OutboundTrafficPolicy | None = None
+    inbound_connection_pool: Annotated[ConnectionPool | None, validated_only("the pool of the DestinationRule is used")] = None

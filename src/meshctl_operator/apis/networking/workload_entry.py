@@ -1,0 +1,23 @@
+"""The structure of ``WorkloadEntry``, which is also the structure of a ServiceEntry's endpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from meshctl_operator.apis.meta import StrictModel
+from meshctl_operator.apis.networking.common import FrozenMap, UInt32
+from meshctl_operator.apis.support import validated_only
+
+
+class WorkloadEntrySpec(StrictModel):
+    """The ``spec`` of a WorkloadEntry: one workload outside Kubernetes. ``ports`` maps service port names to ports."""
+
+    address: str = ""
+    ports: FrozenMap[str, UInt32] = Field(default_factory=dict)
+    labels: FrozenMap[str, str] = Field(default_factory=dict)
+    network: Annotated[str, validated_only("the workload is taken to be on the network of its clients")] = ""
+    locality: str = ""
+    weight: UInt32 = 0
+    service_account: str = ""

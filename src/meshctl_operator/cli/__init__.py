@@ -1,0 +1,1 @@
+"""The command line ``meshctl``: one module per verb, heavy imports inside the verb that needs them."""

@@ -1,0 +1,100 @@
+"""Findings about services, endpoints, policies and scopes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshctl_operator.base.codes import define
+
+EXTERNAL_NAME: Final = define(
+    "MC2301",
+    "An ExternalName service is not compiled",
+    cause="A Service of type ExternalName is an alias for another host. Aliases are not compiled yet, so proxies do not know the service.",
+    example="spec: {type: ExternalName, externalName: api.example.com}",
+    fix="Declare the external host in a ServiceEntry of resolution DNS and let routes name that host.",
+)
+RESOLUTION_NOT_COMPILED: Final = define(
+    "MC2302",
+    "A ServiceEntry resolution is not compiled",
+    cause="DYNAMIC_DNS resolves a host at each request. It is not compiled yet, so proxies do not know the hosts of the ServiceEntry.",
+    example='spec: {hosts: ["*.example.com"], resolution: DYNAMIC_DNS}',
+    fix="Name the hosts one by one in a ServiceEntry of resolution DNS.",
+)
+NO_ENDPOINTS_TO_RESOLVE: Final = define(
+    "MC2303",
+    "A DNS service has nothing to resolve",
+    cause=(
+        "A proxy resolves the endpoints of a DNS service itself, so without endpoints there is no cluster, and requests are answered 503. "
+        "This happens for a wildcard host without endpoints, and for a subset whose labels no endpoint carries."
+    ),
+    example='spec: {hosts: ["*.example.com"], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}',
+    fix="Name an exact host, give endpoints, or let the subset's labels match them.",
+)
+SELECTOR_MATCHES_NOTHING: Final = define(
+    "MC2304",
+    "A workload selector matches nothing",
+    cause="No WorkloadEntry and no ready Pod in the namespace of the ServiceEntry carries all labels of its workloadSelector.",
+    example="spec: {hosts: [db.example.com], resolution: STATIC, workloadSelector: {labels: {app: db}}}",
+    fix="Create the workloads, or correct the labels.",
+)
+UNKNOWN_RULE_HOST: Final = define(
+    "MC2310",
+    "A DestinationRule is about no known service",
+    cause="The host of the DestinationRule matches no Service and no ServiceEntry, so the rule has no effect.",
+    example="spec: {host: reviewz}   # in a namespace that has a Service reviews",
+    fix="Correct the host. A name without a dot is looked up in the namespace of the DestinationRule.",
+    istio_code="IST0174",
+)
+DUPLICATE_SUBSET: Final = define(
+    "MC2311",
+    "Two DestinationRules define the same subset",
+    cause="Rules for the same host are merged, the oldest first. A subset that an older rule defines already is ignored.",
+    example="two DestinationRules for host reviews, both with a subset v1",
+    fix="Keep the subset in one of the rules, or give it another name.",
+)
+IGNORED_POLICY: Final = define(
+    "MC2312",
+    "A second traffic policy for the same host is ignored",
+    cause="Rules for the same host are merged, the oldest first. One trafficPolicy is used as a whole; policies are not mixed.",
+    example="two DestinationRules for host reviews, both with a trafficPolicy",
+    fix="Move the settings into the older rule.",
+)
+TLS_NOT_COMPILED: Final = define(
+    "MC2313",
+    "TLS to an upstream is asked for in a way that is not compiled",
+    cause=(
+        "The policy asks for TLS with a client certificate or with a credential of the cluster, which proxies do not get yet. "
+        "Nothing may be sent in plain text where TLS was asked for, so the cluster is left out and requests are answered 503."
+    ),
+    example="spec: {host: api.example.com, trafficPolicy: {tls: {mode: MUTUAL, credentialName: client}}}",
+    fix="Use mode SIMPLE with caCertificates, or mode DISABLE if plain text is meant.",
+)
+UNUSABLE_VALUE: Final = define(
+    "MC2314",
+    "A setting has a value that Envoy refuses",
+    cause="The value lies outside of what Envoy accepts. Served as it is, the cluster would be refused, so the setting is left out.",
+    example="spec: {host: reviews, trafficPolicy: {outlierDetection: {maxEjectionPercent: 150}}}",
+    fix="Use a value within the range that the message names.",
+)
+PASSTHROUGH_WITHOUT_CAPTURE: Final = define(
+    "MC2315",
+    "Load balancer PASSTHROUGH needs captured traffic",
+    cause="PASSTHROUGH sends a connection to the address that it was meant for. In the local mesh traffic is not captured and has none.",
+    example="spec: {host: reviews, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}",
+    fix="Nothing, if this is only tried out: the endpoints of the service are balanced with LEAST_REQUEST instead.",
+)
+SEVERAL_SIDECARS: Final = define(
+    "MC2320",
+    "Several Sidecars apply to the same workloads",
+    cause="One Sidecar is used for a workload: of those with a selector that matches the oldest, else the oldest without a selector.",
+    example="two Sidecars without workloadSelector in one namespace",
+    fix="Keep one of them, or give them selectors that exclude each other.",
+    istio_code="IST0111",
+)
+AUTO_MTLS: Final = define(
+    "MC2330",
+    "Automatic mutual TLS is switched on but not available",
+    cause="Proxies have no workload certificates yet, so the mesh runs as with enableAutoMtls: false.",
+    example="enableAutoMtls: true",
+    fix="Leave enableAutoMtls out, or set it to false.",
+)

@@ -1,0 +1,27 @@
+"""Mesh-wide settings with Istio's defaults filled in."""
+
+from __future__ import annotations
+
+from meshctl_operator.apis.mesh_config import MeshConfig
+from meshctl_operator.apis.mesh_settings import MeshSettings
+from meshctl_operator.incremental.context import Context
+from meshctl_operator.registry.cells import MESH_KEY, Cell, Table
+
+_DEFAULTS = MeshSettings()
+
+
+def mesh_settings(ctx: Context) -> MeshSettings:
+    """Return the settings of the mesh; defaults where no MeshConfig was given."""
+    found = ctx.fetch(Cell(Table.OBJECT, MESH_KEY))
+    settings: MeshSettings = found[0].spec if found else _DEFAULTS
+    return settings
+
+
+def mesh_config(ctx: Context) -> MeshConfig:
+    """Return Istio's MeshConfig."""
+    return mesh_settings(ctx).config
+
+
+def cluster_domain(ctx: Context) -> str:
+    """Return the DNS domain of the cluster, ``cluster.local`` by default."""
+    return mesh_settings(ctx).domain

@@ -1,0 +1,280 @@
+"""Services of the mesh: from Kubernetes Services and from ServiceEntries, as one model (Istio ``model.Service``)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from meshctl_operator.apis.core.service import ServiceSpec
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.meta import ConfigObject, oldest_first
+from meshctl_operator.apis.networking.service_entry import Location, ServiceEntrySpec
+from meshctl_operator.apis.networking.service_entry import Resolution as DeclaredResolution
+from meshctl_operator.base.diagnostics import Compiled, Diagnostic
+from meshctl_operator.base.labels import Labels, freeze
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.incremental.context import Context
+from meshctl_operator.model import codes
+from meshctl_operator.model.mesh import cluster_domain, mesh_config
+from meshctl_operator.model.protocols import Protocol, kubernetes_protocol, parse_protocol
+from meshctl_operator.registry.cells import Cell, Table
+
+__all__ = [
+    "Protocol",
+    "Resolution",
+    "Service",
+    "ServicePort",
+    "ServiceRegistry",
+    "preferred",
+    "service",
+    "service_diagnostics",
+    "services",
+    "services_of",
+    "visible_services",
+]
+
+
+class Resolution(StrEnum):
+    """How endpoints of a service are found (Istio ``model.Resolution``)."""
+
+    CLIENT_SIDE_LB = "ClientSideLB"
+    DNS_LB = "DNSLB"
+    DNS_ROUND_ROBIN_LB = "DNSRoundRobinLB"
+    PASSTHROUGH = "Passthrough"
+    ALIAS = "Alias"
+
+
+class ServiceRegistry(StrEnum):
+    """Where a service was declared."""
+
+    KUBERNETES = "Kubernetes"
+    EXTERNAL = "External"
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A port of a service. ``target_port`` is a number, a container port name, or 0 where it equals ``number``."""
+
+    number: int
+    name: str
+    protocol: Protocol
+    target_port: int | str = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A host name with ports. ``addresses`` are its VIPs and CIDRs; empty means that none is known (Istio's 0.0.0.0).
+
+    ``export_to`` is as declared, empty where it was not. ``created`` is the creation time in seconds since the epoch (0 unknown).
+    ``source`` is the object that declared it; several services may come from one ServiceEntry (one per host).
+    """
+
+    host: str
+    name: str
+    namespace: str
+    registry: ServiceRegistry
+    resolution: Resolution
+    ports: tuple[ServicePort, ...]
+    source: ObjectKey
+    addresses: tuple[str, ...] = ()
+    mesh_external: bool = False
+    export_to: tuple[str, ...] = ()
+    created: float = 0.0
+    labels: Labels = ()
+    selector: Labels = ()
+    service_accounts: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    node_local: bool = False
+    race_first_connect: bool = False
+
+    def port(self, number: int) -> ServicePort | None:
+        """Return the port with the number, if the service has it."""
+        return next((port for port in self.ports if port.number == number), None)
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether this is a Kubernetes service without a cluster IP."""
+        return self.resolution is Resolution.PASSTHROUGH and self.registry is ServiceRegistry.KUBERNETES
+
+
+_RESOLUTIONS: Final = {
+    DeclaredResolution.NONE: Resolution.PASSTHROUGH,
+    DeclaredResolution.STATIC: Resolution.CLIENT_SIDE_LB,
+    DeclaredResolution.DNS: Resolution.DNS_LB,
+    DeclaredResolution.DNS_ROUND_ROBIN: Resolution.DNS_ROUND_ROBIN_LB,
+}
+
+
+def services(ctx: Context) -> tuple[Service, ...]:
+    """Return every service of the mesh, oldest first (creation time, name, namespace)."""
+    found = [service for obj in ctx.fetch(Cell(Table.SERVICES, "*")) for service in ctx.derive(services_of, obj.key)]
+    return tuple(sorted(found, key=_oldest_first))
+
+
+def service_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with the services of the mesh."""
+    return tuple(found for obj in ctx.fetch(Cell(Table.SERVICES, "*")) for found in ctx.derive(_converted, obj.key).diagnostics)
+
+
+def services_of(ctx: Context, key: ObjectKey) -> tuple[Service, ...]:
+    """Return the services that one object declares: one of a Kubernetes Service, one per host of a ServiceEntry, none if it is absent."""
+    return ctx.derive(_converted, key).value
+
+
+def visible_services(ctx: Context, namespace: str) -> tuple[Service, ...]:
+    """Return the services that proxies of the namespace may see: those exported to it by name first, then the public ones, each oldest first."""
+    default = mesh_config(ctx).default_service_export_to
+    return _in_order_of_visibility(ctx.derive(services), namespace, default)
+
+
+def service(ctx: Context, namespace: str, host: str) -> Service | None:
+    """Return the service of that host that proxies of the namespace use, if they see one.
+
+    Of several, the one of their own namespace, else one of Kubernetes, else the first that they see.
+    """
+    declared = [found for obj in ctx.fetch(Cell(Table.SERVICES, host)) for found in ctx.derive(services_of, obj.key) if found.host == host]
+    default = mesh_config(ctx).default_service_export_to
+    return preferred(_in_order_of_visibility(sorted(declared, key=_oldest_first), namespace, default), namespace)
+
+
+def preferred(candidates: Sequence[Service], namespace: str) -> Service | None:
+    """Return the one of several visible services of the same host that proxies of the namespace use, or None of none.
+
+    Own namespace before Kubernetes before first seen. Services that differ in nothing but their ports are taken together (Istio
+    ``SidecarScope.appendSidecarServices``).
+    """
+    pool = [found for found in candidates if found.namespace == namespace] or list(candidates)
+    if not pool:
+        return None
+    best = next((found for found in pool if found.registry is ServiceRegistry.KUBERNETES), pool[0])
+    for other in pool:
+        if other is not best and _same_but_for_ports(best, other):
+            extra = tuple(port for port in other.ports if best.port(port.number) is None)
+            best = replace(best, ports=best.ports + extra) if extra else best
+    return best
+
+
+def _same_but_for_ports(one: Service, other: Service) -> bool:
+    return (
+        one.namespace == other.namespace
+        and one.resolution is other.resolution
+        and one.registry is other.registry
+        and one.labels == other.labels
+        and one.selector == other.selector
+        and one.export_to == other.export_to
+    )
+
+
+def _oldest_first(found: Service) -> tuple[float, str, str, str]:
+    return (found.created, found.source.name, found.namespace, found.host)
+
+
+def _in_order_of_visibility(found: Iterable[Service], namespace: str, default: tuple[str, ...]) -> tuple[Service, ...]:
+    private: list[Service] = []
+    public: list[Service] = []
+    for candidate in found:
+        exported = candidate.export_to or default
+        if "*" in exported or not exported:
+            public.append(candidate)
+        elif "~" not in exported and (namespace in exported or ("." in exported and candidate.namespace == namespace)):
+            private.append(candidate)
+    return (*private, *public)
+
+
+def _converted(ctx: Context, key: ObjectKey) -> Compiled[tuple[Service, ...]]:
+    for obj in ctx.fetch(Cell(Table.OBJECT, key)):
+        if obj.kind is Kind.SERVICE_ENTRY:
+            return _from_service_entry(obj)
+        return _from_kubernetes(obj, cluster_domain(ctx))
+    return Compiled(())
+
+
+def _from_kubernetes(obj: ConfigObject[ServiceSpec], domain: str) -> Compiled[tuple[Service, ...]]:
+    spec, annotations = obj.spec, obj.meta.annotations
+    if spec.type == "ExternalName" and not spec.is_headless:
+        message = f"is an ExternalName service for {spec.external_name!r}, which is not compiled yet: no proxy knows the service"
+        hint = "declare the external host in a ServiceEntry of resolution DNS and route to that host"
+        return Compiled((), (codes.EXTERNAL_NAME.error(obj.key, "spec.type", message, hint=hint),))
+    ports = tuple(
+        ServicePort(
+            number=port.port,
+            name=port.name,
+            protocol=kubernetes_protocol(port.port, port.name, port.app_protocol, port.protocol),
+            target_port=_target_port(port.target_port),
+        )
+        for port in spec.ports
+    )
+    accounts = _comma_list(annotations.get("alpha.istio.io/canonical-serviceaccounts", ""))
+    found = Service(
+        host=f"{obj.key.name}.{obj.key.namespace}.svc.{domain}",
+        name=obj.key.name,
+        namespace=obj.key.namespace,
+        registry=ServiceRegistry.KUBERNETES,
+        resolution=Resolution.PASSTHROUGH if spec.is_headless else Resolution.CLIENT_SIDE_LB,
+        ports=ports,
+        source=obj.key,
+        addresses=spec.addresses,
+        export_to=_comma_list(annotations.get("networking.istio.io/exportTo", "")),
+        created=oldest_first(obj)[0],
+        labels=freeze(obj.meta.labels),
+        selector=freeze(spec.selector),
+        service_accounts=accounts,
+        node_local=spec.internal_traffic_policy == "Local",
+    )
+    return Compiled((found,))
+
+
+def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[Service, ...]]:
+    spec = obj.spec
+    resolution = _RESOLUTIONS.get(spec.resolution)
+    if resolution is None:
+        message = f"{spec.resolution.value!r} is not compiled yet: no proxy knows the hosts {', '.join(spec.hosts)}"
+        hint = "name the hosts one by one in a ServiceEntry of resolution DNS"
+        return Compiled((), (codes.RESOLUTION_NOT_COMPILED.error(obj.key, "spec.resolution", message, hint=hint),))
+    ports = tuple(ServicePort(port.number, port.name, parse_protocol(port.protocol), port.target_port) for port in spec.ports)
+    addresses = tuple(dict.fromkeys(address for address in map(_address_or_range, spec.addresses) if address))
+    return Compiled(
+        tuple(
+            Service(
+                host=host,
+                name=host,
+                namespace=obj.key.namespace,
+                registry=ServiceRegistry.EXTERNAL,
+                resolution=resolution,
+                ports=ports,
+                source=obj.key,
+                addresses=addresses,
+                mesh_external=spec.location is Location.MESH_EXTERNAL,
+                export_to=spec.export_to,
+                created=oldest_first(obj)[0],
+                labels=freeze(obj.meta.labels),
+                selector=freeze(spec.workload_selector.labels) if spec.workload_selector else (),
+                service_accounts=spec.subject_alt_names,
+                race_first_connect=obj.meta.annotations.get("istio.io/connect-strategy") == "RACE_FIRST_TCP_CONNECT",
+            )
+            for host in dict.fromkeys(spec.hosts)
+        )
+    )
+
+
+def _target_port(value: int | str | None) -> int | str:
+    """Return a container port name or a number, also where the number was written as text."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else value
+    return value or 0
+
+
+def _comma_list(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry for part in text.split(",") if (entry := part.strip())))
+
+
+def _address_or_range(text: str) -> str:
+    """Return the address, a single-address range as its address, a wider range as it is, and nothing for anything else."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)

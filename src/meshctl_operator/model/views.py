@@ -1,0 +1,75 @@
+"""Views: what a set of proxies sees identically. A proxy is projected to narrow keys, so that what does not matter cannot split the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meshctl_operator.base.labels import Labels
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, ProxyRole
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundView:
+    """What decides outbound clusters, routes and listeners of a sidecar, and the clusters of a gateway.
+
+    ``labels`` holds only labels that some selector or ``sourceLabels`` mentions. ``sidecar`` is the matched Sidecar object.
+    ``http_proxy_port`` is 0 where there is none. ``local`` says that this is a proxy of the local mesh: its only outbound listener is
+    the HTTP proxy port.
+    """
+
+    role: ProxyRole
+    namespace: str
+    dns_domain: str
+    labels: Labels = ()
+    sidecar: ObjectKey | None = None
+    interception: InterceptionMode = InterceptionMode.REDIRECT
+    http_proxy_port: int = 0
+    http10: bool = False
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboundView:
+    """What decides the inbound side of a sidecar: which services select the workload, and where it is bound.
+
+    ``labels`` are all labels of the workload. ``workload`` is its name, for the port names of its containers.
+    """
+
+    namespace: str
+    workload: str
+    labels: Labels
+    ips: tuple[str, ...]
+    sidecar: ObjectKey | None = None
+    interception: InterceptionMode = InterceptionMode.REDIRECT
+    http10: bool = False
+    local: LocalBinding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """What decides listeners and routes of a gateway: ``labels`` are all labels of the workload (Gateway selectors, Service selectors)."""
+
+    namespace: str
+    labels: Labels
+    unprivileged: bool = False
+    ipv6: bool = False
+    http10: bool = False
+    local: LocalBinding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """What decides the order and weight of endpoints: where the proxy stands."""
+
+    locality: Locality = Locality()
+    network: str = ""
+    cluster_id: str = "Kubernetes"
+    node_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretView:
+    """What decides which secrets a proxy may have: those of its own namespace."""
+
+    namespace: str

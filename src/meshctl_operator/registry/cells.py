@@ -1,0 +1,138 @@
+"""Cells: the units of tracked reading, and the rule that says under which cells an object is filed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.meta import ConfigObject
+from meshctl_operator.base.hostname import resolve_short_name
+from meshctl_operator.base.objects import ObjectKey
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+MESH_KEY = ObjectKey(Kind.MESH_CONFIG, "", "mesh")
+
+
+class Table(StrEnum):
+    """The tables, with what their buckets are."""
+
+    OBJECT = "object"
+    """One object, by its ``ObjectKey``."""
+    SERVICES = "services"
+    """Services and ServiceEntries: all of them under ``"*"``; those that declare a host under that host (a str)."""
+    SERVICES_OF_NAMESPACE = "services-of-namespace"
+    """Services and ServiceEntries by namespace."""
+    ENDPOINT_SLICES = "endpoint-slices"
+    """EndpointSlices and Endpoints of a Service, by ``(namespace, service name)``."""
+    DESTINATION_RULES = "destination-rules"
+    """DestinationRules by ``(namespace, resolved host)``; wildcards under their own spelling."""
+    VIRTUAL_SERVICES = "virtual-services"
+    """VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``. Delegates (no hosts) are in no bucket: read them by key."""
+    GATEWAYS = "gateways"
+    """All Gateways under ``"*"``."""
+    SIDECARS = "sidecars"
+    """Sidecars by namespace."""
+    WORKLOADS = "workloads"
+    """Pods, WorkloadEntries and Deployments by ``(namespace, label, value)``; those of a namespace under ``(namespace, "", "")``."""
+    PODS_BY_IP = "pods-by-ip"
+    """Pods by ``(namespace, address)``."""
+    LABEL_MENTIONS = "label-mentions"
+    """Objects that tell proxies apart by their labels (sourceLabels, workload selectors), under ``"*"``."""
+
+
+class Cell(NamedTuple):
+    """One unit of reading: a table and a bucket of it."""
+
+    table: Table
+    bucket: Hashable
+
+
+def object_cell(kind: Kind, namespace: str, name: str) -> Cell:
+    """Return the cell of one object by its key."""
+    return Cell(Table.OBJECT, ObjectKey(kind, namespace, name))
+
+
+def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
+    """Yield every cell under which the object is filed. ``domain`` is the cluster domain that completes short host names."""
+    yield Cell(Table.OBJECT, obj.key)
+    if mentioned_labels(obj):
+        yield Cell(Table.LABEL_MENTIONS, "*")
+    namespace, spec = obj.key.namespace, obj.spec
+    match obj.kind:
+        case Kind.SERVICE:
+            yield Cell(Table.SERVICES, "*")
+            yield Cell(Table.SERVICES, f"{obj.key.name}.{namespace}.svc.{domain}")
+            yield Cell(Table.SERVICES_OF_NAMESPACE, namespace)
+        case Kind.SERVICE_ENTRY:
+            yield Cell(Table.SERVICES, "*")
+            yield from (Cell(Table.SERVICES, host) for host in dict.fromkeys(spec.hosts))
+            yield Cell(Table.SERVICES_OF_NAMESPACE, namespace)
+        case Kind.ENDPOINT_SLICE:
+            yield Cell(Table.ENDPOINT_SLICES, (namespace, obj.meta.labels.get(SERVICE_NAME_LABEL, "")))
+        case Kind.ENDPOINTS:
+            yield Cell(Table.ENDPOINT_SLICES, (namespace, obj.key.name))
+        case Kind.DESTINATION_RULE:
+            yield Cell(Table.DESTINATION_RULES, (namespace, resolve_short_name(spec.host, namespace, domain)))
+        case Kind.VIRTUAL_SERVICE:
+            if spec.hosts:
+                yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in resolve_gateways(spec.gateways, namespace))
+        case Kind.GATEWAY:
+            yield Cell(Table.GATEWAYS, "*")
+        case Kind.SIDECAR:
+            yield Cell(Table.SIDECARS, namespace)
+        case Kind.POD | Kind.WORKLOAD_ENTRY | Kind.DEPLOYMENT:
+            yield Cell(Table.WORKLOADS, (namespace, "", ""))
+            yield from (Cell(Table.WORKLOADS, (namespace, *pair)) for pair in workload_labels(obj).items())
+            if obj.kind is Kind.POD:
+                yield from (Cell(Table.PODS_BY_IP, (namespace, ip)) for ip in spec.addresses)
+        case _:
+            pass
+
+
+def workload_labels(obj: ConfigObject[Any]) -> dict[str, str]:
+    """Return the labels by which a workload is selected.
+
+    A Pod's own; a WorkloadEntry's of the spec overlaid by its metadata (as istiod's store has it); a Deployment's of its pod template.
+    """
+    match obj.kind:
+        case Kind.WORKLOAD_ENTRY:
+            return {**obj.spec.labels, **obj.meta.labels}
+        case Kind.DEPLOYMENT:
+            return dict(obj.spec.template.metadata.labels)
+        case _:
+            return dict(obj.meta.labels)
+
+
+def mentioned_labels(obj: ConfigObject[Any]) -> frozenset[str]:
+    """Return the label keys of *proxies* on which the object makes its effect depend."""
+    spec = obj.spec
+    match obj.kind:
+        case Kind.VIRTUAL_SERVICE:
+            rules = (*spec.http, *spec.tcp, *spec.tls)
+            return frozenset(label for rule in rules for match in rule.match if match for label in match.source_labels)
+        case Kind.DESTINATION_RULE if spec.workload_selector is not None:
+            return frozenset(spec.workload_selector.match_labels)
+        case Kind.SIDECAR if spec.workload_selector is not None:
+            return frozenset(spec.workload_selector.labels)
+        case _:
+            return frozenset()
+
+
+def resolve_gateways(gateways: tuple[str, ...], namespace: str) -> tuple[str, ...]:
+    """Return gateway names as ``mesh`` or ``namespace/name``, each once; none given means the mesh (``spec/routing`` 4.1)."""
+    return tuple(dict.fromkeys(resolve_gateway(name, namespace) for name in gateways)) or ("mesh",)
+
+
+def resolve_gateway(name: str, namespace: str) -> str:
+    """Return one gateway name as ``mesh`` or ``namespace/name``: ``gw``, ``./gw``, ``ns/gw`` and the old ``gw.ns...`` are understood."""
+    if name == "mesh":
+        return name
+    if "/" in name:
+        own, _, rest = name.partition("/")
+        return f"{namespace}/{rest}" if own == "." else name
+    if "." in name:
+        short, _, rest = name.partition(".")
+        return f"{rest.partition('.')[0]}/{short}"
+    return f"{namespace}/{name}"

@@ -1,0 +1,89 @@
+"""Input rules of the command line: which files a path stands for, and their text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.sources import codes
+from meshctl_operator.sources.documents import Document, parse
+
+SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+STDIN: Final = "-"
+STDIN_NAME: Final = "<stdin>"
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Raise SettingsError for the first path that does not exist."""
+    for path in paths:
+        if path != STDIN and not Path(path).exists():
+            parent = Path(path).parent
+            near = sorted(entry.name for entry in parent.iterdir())[:8] if parent.is_dir() else []
+            raise SettingsError(f'"{path}" does not exist', hint=f"{parent} has {', '.join(near)}" if near else None)
+
+
+def list_files(root: Path) -> list[Path]:
+    """Return the files that a path stands for, in path order: itself, or what a directory holds.
+
+    Directories are read recursively; ``*.yaml``, ``*.yml`` and ``*.json`` count, hidden files and folders do not. Symbolic links are
+    followed (a mounted ConfigMap is made of them), a loop of them is not.
+    """
+    if not root.is_dir():
+        return [root]
+    return sorted(_walk(root, frozenset()), key=lambda path: path.parts)
+
+
+def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        return
+    try:
+        entries = list(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, above | {real})
+        elif entry.suffix.lower() in SUFFIXES and entry.is_file():
+            yield entry
+
+
+def read_text(path: Path) -> str | Diagnostic:
+    """Return the text of a file, or the finding that says why it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 text: byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+    return codes.UNREADABLE.error(codes.file_key(str(path)), "", message).at(str(path), None)
+
+
+def read_documents(paths: Iterable[str]) -> Iterator[Document]:
+    """Yield the documents of files, directories and ``-`` (standard input), in the order given. Raises SettingsError for a missing path."""
+    given = tuple(paths)
+    check_paths(given)
+    for path in given:
+        if path == STDIN:
+            yield from parse(_stdin(), STDIN_NAME)
+            continue
+        for file in list_files(Path(path)):
+            text = read_text(file)
+            if isinstance(text, Diagnostic):
+                yield Document(str(file), 0, 1, None, (text,))
+            else:
+                yield from parse(text, str(file))
+
+
+def _stdin() -> str:
+    """Return standard input as text."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"standard input is not UTF-8 text (offset {error.start})") from None

@@ -1,0 +1,57 @@
+"""The seam to whoever knows what a proxy should hold. Implemented by ``controlplane``, used by ``xds.ads``.
+
+``connect`` is called once for each stream, with the first request; the session lives as long as the stream. The callbacks are called on
+the event loop of the server, must return soon and must not raise.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from meshctl_operator.xds.events import AckEvent, NackEvent
+from meshctl_operator.xds.nodes import NodeInfo
+from meshctl_operator.xds.state import ViewState
+
+XdsProtocol = Literal["sotw", "delta"]
+
+
+class Session(Protocol):
+    """One connected proxy: what it should hold now, when that changes, and what it says about it."""
+
+    @property
+    def state(self) -> ViewState | None:
+        """What the proxy should hold now; None until that is known, and nothing is served before."""
+        ...
+
+    async def wait_changed(self, seen_revision: int) -> None:
+        """Return when ``state`` is there and its revision is not ``seen_revision`` (-1: nothing seen yet); at once if that holds already.
+
+        Revisions may be skipped: the newest state wins. Several waits may follow each other, never two at a time.
+        """
+        ...
+
+    def acked(self, event: AckEvent) -> None:
+        """Take note of an accepted response."""
+        ...
+
+    def nacked(self, event: NackEvent) -> None:
+        """Take note of a rejected response. The rejected versions are not sent again on this stream until their content changes."""
+        ...
+
+    def closed(self) -> None:
+        """Release what the stream held. Called exactly once; nothing is called afterwards."""
+        ...
+
+
+class Discovery(Protocol):
+    """Knows what each proxy should hold."""
+
+    def connect(self, node: NodeInfo, protocol: XdsProtocol, peer: str) -> Session:
+        """Register a stream and return its session. Raises ProtocolViolation for a node that cannot be served.
+
+        Args:
+            node: what the client says about itself, read from its first request.
+            protocol: the variant of the stream.
+            peer: the transport address of the client, as gRPC writes it (``ipv4:127.0.0.1:4711``).
+        """
+        ...

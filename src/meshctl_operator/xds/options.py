@@ -1,0 +1,58 @@
+"""Settings of the xDS server, with the gRPC channel arguments they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_MEGABYTE: Final = 1024 * 1024
+_UNLIMITED: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How the gRPC server of ``AdsServer`` behaves; times in seconds.
+
+    Attributes:
+        max_pending_requests: new streams that may wait to be accepted. The default of gRPC (1,000) sheds streams when a fleet reconnects.
+        max_receive_bytes: size limit of a request; the first one of an Envoy has about 60 KB, one with 10,000 names some MB.
+        min_client_ping: shortest interval of keepalive pings that is tolerated. The default of gRPC (5 minutes) ends connections of
+            Envoys that ping more often.
+        keepalive: interval of our own pings, so that a proxy that vanished is noticed.
+        keepalive_timeout: how long such a ping may stay unanswered.
+        max_connection_age: age at which connections are asked to reconnect, which spreads proxies over replicas; None: never.
+        max_connection_grace: how long a connection past its age lives on.
+    """
+
+    max_pending_requests: int = 100_000
+    max_receive_bytes: int = 64 * _MEGABYTE
+    min_client_ping: float = 1.0
+    keepalive: float = 30.0
+    keepalive_timeout: float = 10.0
+    max_connection_age: float | None = None
+    max_connection_grace: float = 10.0
+
+    def channel_arguments(self) -> tuple[tuple[str, int], ...]:
+        """Return the arguments of the gRPC core, whose times are milliseconds."""
+        arguments = (
+            ("grpc.so_reuseport", 0),  # or a second server on the same port would get half of the proxies instead of an error
+            ("grpc.server.max_pending_requests", self.max_pending_requests),
+            ("grpc.server.max_pending_requests_hard_limit", self.max_pending_requests),
+            ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(self.min_client_ping)),
+            ("grpc.http2.max_ping_strikes", 0),
+            ("grpc.keepalive_time_ms", _milliseconds(self.keepalive)),
+            ("grpc.keepalive_timeout_ms", _milliseconds(self.keepalive_timeout)),
+            ("grpc.max_receive_message_length", self.max_receive_bytes),
+            ("grpc.max_send_message_length", _UNLIMITED),
+        )
+        if self.max_connection_age is None:
+            return arguments
+        return (
+            *arguments,
+            ("grpc.max_connection_age_ms", _milliseconds(self.max_connection_age)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(self.max_connection_grace)),
+        )
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

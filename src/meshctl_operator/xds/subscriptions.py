@@ -1,0 +1,68 @@
+"""Which names of one resource type a client wants.
+
+The SotW variant replaces the whole list with each request, the Delta variant adds and removes. An empty first list means everything
+for CDS and LDS (legacy wildcard, the only form that Envoy uses), ``*`` means everything for every type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from meshctl_operator.xds.resources import ResourceName, TypeUrl
+
+WILDCARD: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """What a request changed: names that are wanted now and were not, names that are not wanted by name any more, wildcard begun or ended."""
+
+    added: frozenset[ResourceName] = frozenset()
+    removed: frozenset[ResourceName] = frozenset()
+    wildcard_begun: bool = False
+    wildcard_ended: bool = False
+
+    def __bool__(self) -> bool:
+        """Tell whether anything changed."""
+        return bool(self.added or self.removed or self.wildcard_begun or self.wildcard_ended)
+
+
+class Subscription:
+    """The names of one type that one stream wants, and whether it wants everything."""
+
+    __slots__ = ("_named", "_requested", "_type_url", "names", "wildcard")
+
+    def __init__(self, type_url: TypeUrl) -> None:
+        self.names: frozenset[ResourceName] = frozenset()
+        self.wildcard = False
+        self._type_url = type_url
+        self._named = False  # a name was sent once: the legacy wildcard never comes back
+        self._requested = False
+
+    def covers(self, name: ResourceName) -> bool:
+        """Tell whether the client wants a name."""
+        return self.wildcard or name in self.names
+
+    def replace(self, names: Collection[ResourceName]) -> SubscriptionChange:
+        """Apply the list of a SotW request: it is all that the client wants from now on."""
+        self._named |= bool(names)
+        legacy = not self._named and self._type_url.full_state
+        return self._become(frozenset(names) - {WILDCARD}, wildcard=legacy or WILDCARD in names)
+
+    def update(self, subscribe: Collection[ResourceName], unsubscribe: Collection[ResourceName]) -> SubscriptionChange:
+        """Apply the lists of a Delta request. A name in both lists is not wanted."""
+        legacy = not self._requested and not subscribe and self._type_url.full_state
+        wildcard = (self.wildcard or legacy or WILDCARD in subscribe) and WILDCARD not in unsubscribe
+        return self._become((self.names | frozenset(subscribe)) - frozenset(unsubscribe) - {WILDCARD}, wildcard=wildcard)
+
+    def _become(self, names: frozenset[ResourceName], *, wildcard: bool) -> SubscriptionChange:
+        change = SubscriptionChange(
+            added=names - self.names,
+            removed=self.names - names,
+            wildcard_begun=wildcard and not self.wildcard,
+            wildcard_ended=self.wildcard and not wildcard,
+        )
+        self.names, self.wildcard, self._requested = names, wildcard, True
+        return change
