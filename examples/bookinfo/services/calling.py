@@ -102,6 +102,12 @@ class Caller:
             )
         return _reply(target, status, raw)
 
+    def close(self) -> None:
+        """Close the idle connections; a service that ends need not."""
+        for connections in self.idle.values():
+            while connections:
+                connections.pop().close()
+
     def _exchange(self, address: tuple[str, int], path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Send one request over an idle connection or a new one, and read the answer."""
         try:

@@ -114,10 +114,10 @@ def reviews_section(reviews: Mapping[str, object]) -> str:
     return f'<section class="reviews"><h2>Reviews {badges}</h2>{missing}<div class="cards">{cards}</div></section>'
 
 
-def account(user: str) -> str:
+def account(product: Mapping[str, object]) -> str:
     """Show who is signed in, or the form to do so."""
-    if user:
-        return f'signed in as <b>{escape(user)}</b> <a href="/logout">sign out</a>'
+    if user := text(product, "user"):
+        return f'signed in as <b>{user}</b> <a href="/logout">sign out</a>'
     return (
         '<a href="/login?user=jason">be jason</a><form method="post" action="/login">'
         '<input name="user" placeholder="any name" aria-label="user name" maxlength="32" required> <button>Sign in</button></form>'
@@ -138,7 +138,7 @@ def render(product: Mapping[str, object]) -> bytes:
 </head>
 <body>
 <header><div><a class="brand" href="/productpage"><img src="/static/icon.svg" alt="">bookinfo</a>
-<span class="who">{account(text(product, "user"))}</span></div></header>
+<span class="who">{account(product)}</span></div></header>
 <main>
 <div class="cover"><b>{title}</b><span>{author}</span></div>
 <div><h1>{title}</h1><p>{text(product, "summary")}</p>{details_section(details)}</div>

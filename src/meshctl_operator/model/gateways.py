@@ -21,8 +21,8 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import gateway_codes as codes
 from meshctl_operator.model.mesh import mesh_settings
-from meshctl_operator.model.protocols import parse_protocol
-from meshctl_operator.model.services import Protocol, services_of
+from meshctl_operator.model.protocols import Protocol, parse_protocol
+from meshctl_operator.model.services import services_of
 from meshctl_operator.model.views import GatewayView
 from meshctl_operator.model.workloads import workloads_of
 from meshctl_operator.registry.cells import Cell, Table

@@ -13,6 +13,8 @@ from meshctl_operator.base.objects import ObjectKey
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 MESH_KEY = ObjectKey(Kind.MESH_CONFIG, "", "mesh")
+PARTIAL_WILDCARDS = "*?"
+"""Stands in a bucket for every host such as ``*-a.com``: no chain of parents leads to those."""
 
 
 class Table(StrEnum):
@@ -27,7 +29,8 @@ class Table(StrEnum):
     ENDPOINT_SLICES = "endpoint-slices"
     """EndpointSlices and Endpoints of a Service, by ``(namespace, service name)``."""
     DESTINATION_RULES = "destination-rules"
-    """DestinationRules by ``(namespace, resolved host)``; wildcards under their own spelling."""
+    """DestinationRules by ``(namespace, resolved host)``; wildcards under their own spelling, those that cut a label in two also under
+    ``(namespace, PARTIAL_WILDCARDS)``. All of them under ``"*"``."""
     VIRTUAL_SERVICES = "virtual-services"
     """VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``. Delegates (no hosts) are in no bucket: read them by key."""
     GATEWAYS = "gateways"
@@ -74,7 +77,10 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
         case Kind.ENDPOINTS:
             yield Cell(Table.ENDPOINT_SLICES, (namespace, obj.key.name))
         case Kind.DESTINATION_RULE:
+            yield Cell(Table.DESTINATION_RULES, "*")
             yield Cell(Table.DESTINATION_RULES, (namespace, resolve_short_name(spec.host, namespace, domain)))
+            if spec.host[:1] == "*" and spec.host[1:2] not in {"", "."}:
+                yield Cell(Table.DESTINATION_RULES, (namespace, PARTIAL_WILDCARDS))
         case Kind.VIRTUAL_SERVICE:
             if spec.hosts:
                 yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in resolve_gateways(spec.gateways, namespace))

@@ -80,7 +80,8 @@ def _syntax(error: yaml.YAMLError, text: str) -> Flaw:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
     context = getattr(error, "context", None)
     lines = text.splitlines()
-    hint = "indent with spaces: YAML allows no tabs there" if line < len(lines) and "\t" in lines[line] else None
+    line = max(0, min(line, len(lines) - 1))
+    hint = "indent with spaces: YAML allows no tabs there" if lines and "\t" in lines[line] else None
     return Flaw(codes.NOT_YAML, f"not YAML: {problem} {context}" if context else f"not YAML: {problem}", line, hint)
 
 

@@ -40,17 +40,9 @@ class Answer:
         return value
 
 
-def fetch(
-    address: str,
-    path: str,
-    headers: Mapping[str, str] | None = None,
-    *,
-    method: str = "GET",
-    body: str | None = None,
-    source: str | None = None,
-) -> Answer:
-    """Send one request over a connection of its own, from the loopback address `source` if one is named."""
-    connection = http.client.HTTPConnection(address, timeout=WAIT, source_address=(source, 0) if source else None)
+def fetch(address: str, path: str, headers: Mapping[str, str] | None = None, *, method: str = "GET", body: str | None = None) -> Answer:
+    """Send one request over a connection of its own."""
+    connection = http.client.HTTPConnection(address, timeout=WAIT)
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}))
         response = connection.getresponse()

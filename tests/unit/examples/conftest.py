@@ -1,4 +1,4 @@
-"""Fixtures of the example's tests: bookinfo with each version of reviews, started once for each module that asks."""
+"""Fixtures of the example's tests: all of bookinfo, started once for each module that asks, and a bare proxy."""
 
 from collections.abc import Iterator
 

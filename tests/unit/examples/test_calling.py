@@ -77,6 +77,11 @@ def serve_one(listener: socket.socket) -> bytes:
     return read
 
 
+def close_one(listener: socket.socket) -> None:
+    """Accept one connection and close it before any answer."""
+    listener.accept()[0].close()
+
+
 def test_a_connection_that_was_closed_while_idle_is_opened_anew(modules: dict[str, ModuleType]) -> None:
     """A kept connection that the other side closed costs no request."""
     caller = modules["calling"].Caller(timeout=5.0, proxy="")
@@ -86,16 +91,17 @@ def test_a_connection_that_was_closed_while_idle_is_opened_anew(modules: dict[st
             served = pool.submit(serve_one, listener)
             assert caller.get(f"http://127.0.0.1:{listener.getsockname()[1]}/x", request).ok
             assert served.result().startswith(b"GET /x HTTP/1.1\r\n")
+    caller.close()
 
 
 def test_a_request_on_a_new_connection_is_sent_once(modules: dict[str, ModuleType]) -> None:
     """Retrying is the mesh's business: a fresh connection that is closed before the answer is a failure at once."""
     caller = modules["calling"].Caller(timeout=5.0, proxy="")
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
-        closed = pool.submit(lambda: listener.accept()[0].close())
+        closed = pool.submit(close_one, listener)
         reply = caller.get(f"http://127.0.0.1:{listener.getsockname()[1]}/x", modules["serving"].Request("GET", "/", {}, {}))
         closed.result()
-        listener.setblocking(False)
+        listener.settimeout(0)
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert reply.status == 502

@@ -1,0 +1,202 @@
+"""Rules of ``Gateway``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshctl_operator.apis.networking.common import ServerTls, ServerTlsMode, TlsProtocol
+from meshctl_operator.apis.networking.gateway import GatewaySpec, Server
+from meshctl_operator.apis.validation import codes
+from meshctl_operator.apis.validation.findings import Findings
+from meshctl_operator.apis.validation.primitives import (
+    HTTP_FAMILY,
+    TLS_FAMILY,
+    check_port,
+    is_dns_label,
+    is_fqdn,
+    is_ip,
+    is_unix_address,
+    protocol_of,
+)
+
+_TERMINATING: Final = frozenset({ServerTlsMode.SIMPLE, ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL})
+_MUTUAL: Final = frozenset({ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL})
+_PASSING: Final = frozenset({ServerTlsMode.PASSTHROUGH, ServerTlsMode.AUTO_PASSTHROUGH})
+_MAX_CREDENTIALS: Final = 2
+_OLD_TLS: Final = frozenset({TlsProtocol.TLSV1_0, TlsProtocol.TLSV1_1})
+_TLS_ORDER: Final = (TlsProtocol.TLSV1_0, TlsProtocol.TLSV1_1, TlsProtocol.TLSV1_2, TlsProtocol.TLSV1_3)
+
+CIPHER_SUITES: Final = frozenset(
+    {
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-RSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-RSA-AES256-SHA",
+        "AES128-GCM-SHA256",
+        "AES256-GCM-SHA384",
+        "AES128-SHA",
+        "AES256-SHA",
+        "DES-CBC3-SHA",
+    }
+)
+"""The cipher suites that Envoy's TLS library knows by name."""
+
+
+def check_gateway(spec: GatewaySpec, findings: Findings) -> None:
+    """Check a Gateway alone."""
+    if not spec.servers:
+        findings.error(codes.NO_SERVERS, "spec.servers", "is empty", hint="a Gateway opens a port for each server")
+    names: dict[str, str] = {}
+    for index, server in enumerate(spec.servers):
+        path = f"spec.servers[{index}]"
+        _check_server(server, path, findings)
+        name = server.port.name if server.port is not None else ""
+        if name and name in names:
+            message = f'"{name}" is already the port name of {names[name]}'
+            findings.error(codes.BAD_PORT_NAME, f"{path}.port.name", message)
+        names.setdefault(name, path)
+
+
+def _check_server(server: Server, path: str, findings: Findings) -> None:
+    if server.port is None:
+        findings.error(codes.BAD_PORT, f"{path}.port", "is required", hint="give number, protocol and name")
+        return
+    is_socket = server.bind.startswith("unix://")
+    if not (is_socket and server.port.number == 0):
+        if is_socket:
+            findings.error(codes.BAD_PORT, f"{path}.port.number", f"{server.port.number} beside a Unix socket", hint="write 0")
+        else:
+            check_port(server.port.number, f"{path}.port.number", findings)
+    if server.bind and not (is_unix_address(server.bind) if is_socket else is_ip(server.bind)):
+        hint = "bind takes an IP address, unix:///path or unix://@name"
+        findings.error(codes.BAD_ADDRESS, f"{path}.bind", f'"{server.bind}" is not an address', hint=hint)
+    if not server.port.name:
+        findings.error(codes.BAD_PORT_NAME, f"{path}.port.name", "is required")
+    if server.port.target_port > 0:
+        hint = "the target port is the one of the Service that selects the gateway"
+        findings.error(codes.BAD_PORT, f"{path}.port.targetPort", "is no longer allowed", hint=hint)
+    if not server.hosts:
+        findings.error(codes.BAD_SERVER_HOST, f"{path}.hosts", "is empty", hint='write ["*"] for every host')
+    for index, host in enumerate(server.hosts):
+        _check_host(host, f"{path}.hosts[{index}]", findings)
+    protocol = protocol_of(server.port.protocol)
+    if protocol is None:
+        hint = "use HTTP, HTTPS, HTTP2, GRPC, GRPC-WEB, TLS, TCP or MONGO"
+        findings.error(codes.UNKNOWN_PROTOCOL, f"{path}.port.protocol", f'"{server.port.protocol}" is no protocol', hint=hint)
+    else:
+        _check_protocol_tls(server, protocol, path, findings)
+    if server.tls is not None:
+        _check_tls(server.tls, f"{path}.tls", findings)
+
+
+def _check_host(host: str, path: str, findings: Findings) -> None:
+    namespace, slash, name = host.rpartition("/")
+    if slash and namespace not in {"*", "."} and not is_dns_label(namespace):
+        findings.error(codes.BAD_SERVER_HOST, path, f'"{namespace}" is not a namespace in "{host}"')
+    if name == "*" or (name.startswith("*.") and is_fqdn(name[2:])):
+        return
+    if name[:1] == "*":
+        findings.error(codes.BAD_SERVER_HOST, path, f'"{host}" is a partial wildcard', hint='a wildcard is "*" or starts with "*."')
+    elif "." not in name or not (is_fqdn(name) or (is_ip(name) and ":" not in name)):
+        problem = "is a short name" if name and "." not in name and is_fqdn(name) else "is not a DNS name"
+        findings.error(codes.BAD_SERVER_HOST, path, f'"{host}" {problem}', hint="write the full name that clients ask for")
+
+
+def _check_protocol_tls(server: Server, protocol: str, path: str, findings: Findings) -> None:
+    tls = server.tls
+    if tls is None:
+        if protocol in TLS_FAMILY:
+            hint = "add tls with mode SIMPLE and a credentialName, or mode PASSTHROUGH"
+            findings.error(codes.BAD_SERVER_TLS, f"{path}.tls", f"is required for protocol {protocol}", hint=hint)
+        return
+    if protocol in HTTP_FAMILY:
+        if tls.mode is not ServerTlsMode.PASSTHROUGH or tls.server_certificate or tls.private_key or tls.ca_certificates:
+            hint = "use protocol HTTPS to terminate TLS, or keep httpsRedirect alone"
+            findings.error(codes.BAD_SERVER_TLS, f"{path}.tls", f"a server of protocol {protocol} terminates no TLS", hint=hint)
+    elif protocol not in TLS_FAMILY:
+        hint = "use protocol TLS"
+        findings.error(codes.BAD_SERVER_TLS, f"{path}.tls", f"a server of protocol {protocol} has no TLS", hint=hint)
+    if tls.https_redirect and protocol not in HTTP_FAMILY:
+        hint = "put it on the server of port 80"
+        findings.warn(codes.IGNORED_TLS_FIELD, f"{path}.tls.httpsRedirect", f"has no effect with protocol {protocol}", hint=hint)
+
+
+def _check_tls(tls: ServerTls, path: str, findings: Findings) -> None:
+    has_files = bool(tls.server_certificate and tls.private_key)
+    sources = {
+        "serverCertificate and privateKey": has_files,
+        "credentialName": bool(tls.credential_name),
+        "credentialNames": bool(tls.credential_names),
+        "tlsCertificates": bool(tls.tls_certificates),
+    }
+    given = [name for name, is_set in sources.items() if is_set]
+    if len(given) > 1:
+        findings.error(codes.BAD_CERTIFICATES, path, f"has {len(given)} sources of certificates: {', '.join(given)}", hint="keep one")
+    for name, count in (("credentialNames", len(tls.credential_names)), ("tlsCertificates", len(tls.tls_certificates))):
+        if count > _MAX_CREDENTIALS:
+            findings.error(codes.BAD_CERTIFICATES, f"{path}.{name}", f"has {count} entries, at most {_MAX_CREDENTIALS} are allowed")
+    if tls.mode in _PASSING:
+        _check_passing(tls, path, findings)
+    elif tls.mode is ServerTlsMode.ISTIO_MUTUAL:
+        for name in _set_fields(tls, "server_certificate", "private_key", "ca_certificates", *_CREDENTIALS):
+            message = "is not allowed with mode ISTIO_MUTUAL, whose certificates come from the mesh"
+            findings.error(codes.BAD_CERTIFICATES, f"{path}.{name}", message)
+    elif tls.mode in _TERMINATING and not (tls.credential_name or tls.credential_names):
+        _check_files(tls, path, findings)
+    _check_parameters(tls, path, findings)
+
+
+_CREDENTIALS: Final = ("credential_name", "credential_names", "tls_certificates")
+
+
+def _set_fields(tls: ServerTls, *attributes: str) -> list[str]:
+    """Return the YAML names of those fields that are set."""
+    return [ServerTls.model_fields[name].alias or name for name in attributes if getattr(tls, name)]
+
+
+def _check_passing(tls: ServerTls, path: str, findings: Findings) -> None:
+    if tls.ca_crl and tls.credential_name:
+        findings.error(codes.BAD_CERTIFICATES, f"{path}.caCrl", "is not allowed beside credentialName", hint="put the list into the Secret")
+    for name in _set_fields(tls, "server_certificate", "private_key", "ca_certificates", "ca_crl", *_CREDENTIALS):
+        mode = "" if "mode" in tls.model_fields_set else ", the default"
+        message = f"has no effect: TLS is passed through (mode {tls.mode}{mode})"
+        findings.warn(codes.IGNORED_TLS_FIELD, f"{path}.{name}", message, hint="set mode to SIMPLE to terminate TLS here")
+
+
+def _check_files(tls: ServerTls, path: str, findings: Findings) -> None:
+    if tls.tls_certificates:
+        for index, pair in enumerate(tls.tls_certificates):
+            if not pair.server_certificate or not pair.private_key:
+                message = "needs serverCertificate and privateKey"
+                findings.error(codes.BAD_CERTIFICATES, f"{path}.tlsCertificates[{index}]", message)
+    elif not tls.server_certificate or not tls.private_key:
+        hint = "set credentialName to a Secret of the gateway's namespace"
+        findings.error(codes.BAD_CERTIFICATES, path, f"mode {tls.mode} needs a certificate and its key", hint=hint)
+    if tls.mode in _MUTUAL and not tls.ca_certificates:
+        message = f"is required: mode {tls.mode} checks the certificates of clients"
+        findings.error(codes.BAD_CERTIFICATES, f"{path}.caCertificates", message)
+    if tls.mode is ServerTlsMode.SIMPLE and tls.ca_crl:
+        message = "is not allowed with mode SIMPLE, which asks clients for no certificate"
+        findings.error(codes.BAD_CERTIFICATES, f"{path}.caCrl", message)
+
+
+def _check_parameters(tls: ServerTls, path: str, findings: Findings) -> None:
+    low, high = tls.min_protocol_version, tls.max_protocol_version
+    if low in _OLD_TLS and not tls.cipher_suites:
+        hint = "list cipherSuites that old clients have, or ask for TLSV1_2"
+        findings.warn(codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} needs cipher suites that Envoy leaves out by default", hint=hint)
+    if low in _TLS_ORDER and high in _TLS_ORDER and _TLS_ORDER.index(low) > _TLS_ORDER.index(high):
+        findings.warn(codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} is above maxProtocolVersion {high}: no client can connect")
+    known = set[str]()
+    for index, suite in enumerate(tls.cipher_suites):
+        if suite in known:
+            findings.warn(codes.WEAK_TLS, f"{path}.cipherSuites[{index}]", f'"{suite}" is listed twice')
+        elif suite and suite != "ALL" and suite[0].isalnum() and suite not in CIPHER_SUITES:
+            findings.warn(codes.WEAK_TLS, f"{path}.cipherSuites[{index}]", f'"{suite}" is no cipher suite of Envoy and is left out')
+        known.add(suite)

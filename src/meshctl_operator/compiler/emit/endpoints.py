@@ -1,0 +1,62 @@
+"""ClusterLoadAssignment (``envoy.config.endpoint.v3``)."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+
+from meshctl_operator.compiler.inputs.endpoints import EndpointHealth, EndpointsInput, LbEndpointInput, LocalityInput
+from meshctl_operator.model.proxies import Locality
+
+_UNIX: Final = "unix://"
+
+
+def emit_endpoints(endpoints: EndpointsInput) -> endpoint_pb2.ClusterLoadAssignment:
+    """Return the ClusterLoadAssignment of one cluster, for EDS or for inside a cluster."""
+    message = endpoint_pb2.ClusterLoadAssignment(cluster_name=endpoints.name)
+    message.endpoints.extend(_locality(locality) for locality in endpoints.localities)
+    return message
+
+
+def emit_address(address: str, port: int) -> address_pb2.Address:
+    """Return a TCP address, or a pipe for ``unix://`` (``unix://@name`` is an abstract socket)."""
+    if address.startswith(_UNIX):
+        return address_pb2.Address(pipe=address_pb2.Pipe(path=address.removeprefix(_UNIX)))
+    return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address, port_value=port))
+
+
+def _locality(locality: LocalityInput) -> endpoint_components_pb2.LocalityLbEndpoints:
+    message = endpoint_components_pb2.LocalityLbEndpoints(priority=locality.priority)
+    place = locality.locality
+    if place != Locality():
+        message.locality.CopyFrom(base_pb2.Locality(region=place.region, zone=place.zone, sub_zone=place.sub_zone))
+    if locality.weight:  # Envoy refuses a weight of 0
+        message.load_balancing_weight.value = locality.weight
+    message.lb_endpoints.extend(_endpoint(endpoint) for endpoint in locality.endpoints)
+    return message
+
+
+def _endpoint(endpoint: LbEndpointInput) -> endpoint_components_pb2.LbEndpoint:
+    message = endpoint_components_pb2.LbEndpoint(health_status=_health(endpoint.health))
+    message.endpoint.address.CopyFrom(emit_address(endpoint.address, endpoint.port))
+    message.load_balancing_weight.value = endpoint.weight
+    if endpoint.workload:
+        message.metadata.filter_metadata["istio"].fields["workload"].string_value = endpoint.workload
+    return message
+
+
+def _health(health: EndpointHealth) -> int:
+    match health:
+        case EndpointHealth.UNKNOWN:
+            status = health_check_pb2.UNKNOWN
+        case EndpointHealth.HEALTHY:
+            status = health_check_pb2.HEALTHY
+        case EndpointHealth.UNHEALTHY:
+            status = health_check_pb2.UNHEALTHY
+        case EndpointHealth.DRAINING:
+            status = health_check_pb2.DRAINING
+        case _:
+            assert_never(health)
+    return int(status)

@@ -1,0 +1,86 @@
+"""The HTTP connection manager (``HttpConnectionManager``) with its filter chain."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from envoy.config.core.v3 import config_source_pb2
+from envoy.config.listener.v3 import listener_components_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+
+from meshctl_operator.base.durations import Duration
+from meshctl_operator.compiler.emit.access_log import emit_access_log
+from meshctl_operator.compiler.emit.values import emit_duration
+from meshctl_operator.compiler.emit.routes import emit_route_configuration
+from meshctl_operator.compiler.filters import cors, fault, grpc_stats, grpc_web, router
+from meshctl_operator.compiler.inputs.listeners import EscapedSlashes, HttpConnectionManagerInput
+from meshctl_operator.compiler.ordering import HttpFilterName
+
+_NAME: Final = "envoy.filters.network.http_connection_manager"
+
+
+def emit_http_connection_manager(manager: HttpConnectionManagerInput) -> listener_components_pb2.Filter:
+    """Return the network filter. Streams never idle out, 100-continue is passed on and websockets are always allowed, as with Istio."""
+    message = hcm_pb2.HttpConnectionManager(
+        stat_prefix=manager.stat_prefix,
+        server_name=manager.server_name,
+        xff_num_trusted_hops=manager.trusted_hops,
+        merge_slashes=manager.merge_slashes,
+        proxy_100_continue=True,
+    )
+    if isinstance(manager.route, str):
+        message.rds.route_config_name = manager.route
+        source = message.rds.config_source
+        source.ads.SetInParent()
+        source.resource_api_version = config_source_pb2.V3
+        source.initial_fetch_timeout.CopyFrom(emit_duration(Duration(0)))
+    else:
+        message.route_config.CopyFrom(emit_route_configuration(manager.route))
+    message.http_filters.extend(_http_filter(name) for name in manager.http_filters)
+    message.stream_idle_timeout.CopyFrom(emit_duration(Duration(0)))
+    message.normalize_path.value = manager.normalize_path
+    if manager.use_remote_address:
+        message.use_remote_address.value = True
+    if manager.client_cert is not None:
+        message.forward_client_cert_details = hcm_pb2.HttpConnectionManager.ForwardClientCertDetails.Value(manager.client_cert.value)
+    _set_certificate_details(message, manager.certificate_details)
+    if manager.escaped_slashes is not EscapedSlashes.DEFAULT:
+        action = hcm_pb2.HttpConnectionManager.PathWithEscapedSlashesAction.Value(manager.escaped_slashes.value)
+        message.path_with_escaped_slashes_action = action
+    if manager.accept_http10:
+        message.http_protocol_options.accept_http_10 = True
+    if manager.allow_absolute_url:
+        message.http_protocol_options.allow_absolute_url.value = True
+    if manager.http2_options:
+        message.http2_protocol_options.SetInParent()
+    if manager.websocket:
+        message.upgrade_configs.add(upgrade_type="websocket")
+    if manager.access_log is not None:
+        message.access_log.append(emit_access_log(manager.access_log))
+    entry = listener_components_pb2.Filter(name=_NAME)
+    entry.typed_config.Pack(message, deterministic=True)
+    return entry
+
+
+def _set_certificate_details(message: hcm_pb2.HttpConnectionManager, details: tuple[str, ...]) -> None:
+    for detail in details:
+        if detail == "subject":
+            message.set_current_client_cert_details.subject.value = True
+        else:
+            setattr(message.set_current_client_cert_details, detail, True)
+
+
+def _http_filter(name: HttpFilterName) -> hcm_pb2.HttpFilter:
+    match name:
+        case HttpFilterName.GRPC_WEB:
+            return grpc_web.http_filter()
+        case HttpFilterName.GRPC_STATS:
+            return grpc_stats.http_filter()
+        case HttpFilterName.FAULT:
+            return fault.http_filter()
+        case HttpFilterName.CORS:
+            return cors.http_filter()
+        case HttpFilterName.ROUTER:
+            return router.http_filter()
+        case _:
+            assert_never(name)

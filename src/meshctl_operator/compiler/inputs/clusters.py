@@ -1,0 +1,186 @@
+"""The facts of one Cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from meshctl_operator.base.durations import Duration
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
+
+UNLIMITED: Final = 2**32 - 1
+"""Envoy's own limits (1024 connections and requests, 3 retries) surprise users; Istio lifts them as well."""
+
+
+class Discovery(StrEnum):
+    """How a cluster finds its endpoints (``Cluster.DiscoveryType``)."""
+
+    EDS = "EDS"
+    STATIC = "STATIC"
+    STRICT_DNS = "STRICT_DNS"
+    LOGICAL_DNS = "LOGICAL_DNS"
+    ORIGINAL_DST = "ORIGINAL_DST"
+
+
+class LbPolicy(StrEnum):
+    """How a cluster picks an endpoint (``Cluster.LbPolicy``)."""
+
+    ROUND_ROBIN = "ROUND_ROBIN"
+    LEAST_REQUEST = "LEAST_REQUEST"
+    RANDOM = "RANDOM"
+    RING_HASH = "RING_HASH"
+    MAGLEV = "MAGLEV"
+    CLUSTER_PROVIDED = "CLUSTER_PROVIDED"
+
+
+class UpstreamHttp(StrEnum):
+    """Which HTTP is spoken upstream (``HttpProtocolOptions.upstream_protocol_options``)."""
+
+    HTTP1 = "HTTP1"
+    HTTP2 = "HTTP2"
+    AS_DOWNSTREAM = "AS_DOWNSTREAM"
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupInput:
+    """Slow start of new endpoints (``Cluster.SlowStartConfig``)."""
+
+    window: Duration
+    minimum_percent: float | None = None
+    aggression: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BalancingInput:
+    """Load balancing. ``ring_size`` and ``table_size`` are None where Envoy's default holds."""
+
+    policy: LbPolicy
+    ring_size: int | None = None
+    table_size: int | None = None
+    warmup: WarmupInput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakersInput:
+    """Limits of a cluster (``CircuitBreakers.Thresholds``, default priority)."""
+
+    max_connections: int = UNLIMITED
+    max_pending_requests: int = UNLIMITED
+    max_requests: int = UNLIMITED
+    max_retries: int = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class KeepaliveInput:
+    """TCP keepalive (``core.v3.TcpKeepalive``), in whole seconds; None leaves a value to the operating system."""
+
+    probes: int | None = None
+    time: int | None = None
+    interval: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Http2Input:
+    """HTTP/2 towards the upstream (``core.v3.Http2ProtocolOptions``)."""
+
+    max_concurrent_streams: int | None = None
+    keepalive_interval: Duration | None = None
+    keepalive_timeout: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpInput:
+    """HTTP towards the upstream (``HttpProtocolOptions``). ``protocol`` None says nothing, which Envoy takes for HTTP/1.
+
+    ``error_codes`` are the statuses that outlier detection counts as errors, where they are not all of 5xx.
+    """
+
+    protocol: UpstreamHttp | None = None
+    http2: Http2Input = Http2Input()
+    idle_timeout: Duration | None = None
+    max_connection_duration: Duration | None = None
+    max_requests_per_connection: int | None = None
+    auto_sni: bool = False
+    auto_san_validation: bool = False
+    error_codes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierInput:
+    """When an endpoint is ejected (``OutlierDetection``). None leaves a value to Envoy; an error count of 0 is never enforced."""
+
+    consecutive_5xx: int | None = None
+    consecutive_gateway_failure: int | None = None
+    consecutive_local_origin_failure: int | None = None
+    split_local_origin: bool = False
+    interval: Duration | None = None
+    base_ejection_time: Duration | None = None
+    max_ejection_percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTlsInput:
+    """TLS to the upstream (``UpstreamTlsContext``).
+
+    ``sni`` may be empty. ``trusted_ca`` is a file of certificate authorities on the proxy's host, empty to trust anybody.
+    """
+
+    sni: str = ""
+    alpn: tuple[str, ...] = ()
+    trusted_ca: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceInfo:
+    """A service as the cluster's metadata names it."""
+
+    host: str
+    name: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataInput:
+    """Metadata under the key ``istio``, which telemetry and people read."""
+
+    services: tuple[ServiceInfo, ...] = ()
+    external: bool = False
+    rule: ObjectKey | None = None
+    subset: str = ""
+    alpn_override: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInput:
+    """One cluster.
+
+    ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
+    what STATIC and DNS clusters carry themselves. ``dns_refresh`` is set for DNS clusters. ``port_override`` is for ORIGINAL_DST.
+    """
+
+    name: str
+    discovery: Discovery
+    balancing: BalancingInput
+    connect_timeout: Duration
+    breakers: BreakersInput | None = BreakersInput()
+    alt_stat_name: str = ""
+    panic_threshold: int | None = None
+    sticky_sessions: bool = False
+    load_assignment: EndpointsInput | None = None
+    dns_refresh: Duration | None = None
+    port_override: int | None = None
+    keepalive: KeepaliveInput | None = None
+    http: HttpInput | None = None
+    outlier: OutlierInput | None = None
+    tls: UpstreamTlsInput | None = None
+    bind_address: str = ""
+    keep_unused_hosts: bool = False
+    metadata: MetadataInput = MetadataInput()
+
+    @property
+    def eds_name(self) -> str:
+        """The endpoint resource that the cluster asks for; empty for other types of cluster."""
+        return self.name if self.discovery is Discovery.EDS else ""

@@ -1,0 +1,53 @@
+"""The facts of one ClusterLoadAssignment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from meshctl_operator.model.proxies import Locality
+
+
+class EndpointHealth(StrEnum):
+    """Health that is told to Envoy (``core.v3.HealthStatus``)."""
+
+    UNKNOWN = "UNKNOWN"
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
+    DRAINING = "DRAINING"
+
+
+@dataclass(frozen=True, slots=True)
+class LbEndpointInput:
+    """One endpoint. ``address`` is an IP, a host name (DNS clusters) or ``unix://`` and a path, with port 0 then.
+
+    ``workload`` is Istio's telemetry text ``workload;namespace;canonical name;canonical revision;cluster``, empty where unknown.
+    """
+
+    address: str
+    port: int
+    health: EndpointHealth = EndpointHealth.UNKNOWN
+    weight: int = 1
+    workload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalityInput:
+    """The endpoints of one locality and priority. The weight of the locality is the sum of theirs."""
+
+    locality: Locality
+    endpoints: tuple[LbEndpointInput, ...]
+    priority: int = 0
+
+    @property
+    def weight(self) -> int:
+        """The weight of the locality: the sum of its endpoints' weights, as far as Envoy can count."""
+        return min(sum(endpoint.weight for endpoint in self.endpoints), 2**32 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsInput:
+    """All endpoints of one cluster, by locality. Without any it still is a valid answer: Envoy waits for one."""
+
+    name: str
+    localities: tuple[LocalityInput, ...] = ()

@@ -1,0 +1,44 @@
+"""Findings about listeners of sidecars: ports that cannot be opened as declared, and TCP or TLS routes that cannot be served."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshctl_operator.base.codes import define
+
+LISTENER_CONFLICT: Final = define(
+    "MC2280",
+    "Two services need the same connections",
+    cause="Both services want the TCP connections to one address and port, and nothing tells them apart. The older service gets them.",
+    example="two ServiceEntries without addresses, both with port 5432 and protocol TCP",
+    fix="Give the services addresses of their own, use other ports, or declare HTTP or TLS where that is what is spoken.",
+    istio_code="IST0144",
+)
+RESERVED_PORT: Final = define(
+    "MC2281",
+    "A port belongs to the sidecar itself",
+    cause="The service has a port that the sidecar uses (capture of traffic, health, metrics), so no listener is made for it.",
+    example="ports: [{number: 15001, protocol: HTTP}]",
+    fix="Use another service port.",
+)
+ADDRESS_NOT_CAPTURED: Final = define(
+    "MC2282",
+    "A service cannot be reached through this sidecar",
+    cause="With interception mode NONE the sidecar listens on its own machine, where the address of the service cannot be bound.",
+    example="interceptionMode: NONE, and a TCP service with a cluster IP",
+    fix="Use HTTP for the port, or let traffic be captured (interception mode REDIRECT).",
+)
+NO_DESTINATION_LEFT: Final = define(
+    "MC2283",
+    "A TCP or TLS rule sends its connections nowhere",
+    cause="The rule has no destination, or each of its destinations has weight 0. Envoy would reject the listener, so the rule is left out.",
+    example="tcp: [{route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 0}]}]",
+    fix="Give at least one destination a weight of 1 or more.",
+)
+SUBNET_UNUSABLE: Final = define(
+    "MC2284",
+    "A destination subnet is not an address range",
+    cause="destinationSubnets holds something that is neither an IP address nor a CIDR. It matches nothing and is left out.",
+    example="destinationSubnets: [10.0.0.0/33]",
+    fix="Write an address (10.0.0.1) or a range (10.0.0.0/8).",
+)

@@ -1,0 +1,168 @@
+"""Outbound listeners of a sidecar: one per address and port that its scope needs, the capture listener, the HTTP proxy port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from meshctl_operator.base.diagnostics import Compiled, Diagnostic
+from meshctl_operator.base.durations import Duration
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.compiler import listener_codes
+from meshctl_operator.compiler.inputs.listeners import (
+    MATCH_ALL,
+    ChainMatchInput,
+    Direction,
+    FilterChainInput,
+    HttpConnectionManagerInput,
+    ListenerInput,
+)
+from meshctl_operator.compiler.inputs.planned import Planned, planned
+from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH
+from meshctl_operator.compiler.plan.chain_claims import ChainClaims
+from meshctl_operator.compiler.plan.connection_managers import outbound_manager
+from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings
+from meshctl_operator.compiler.plan.outbound_services import WILDCARD, Contribution, service_contributions
+from meshctl_operator.compiler.plan.tcp_routes import plain_proxy
+from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.protocols import Protocol
+from meshctl_operator.model.proxies import InterceptionMode
+from meshctl_operator.model.scopes import OutboundMode, scope
+from meshctl_operator.model.views import OutboundView
+
+HTTP_PROXY_ROUTE: Final = "http_proxy"
+HTTP_PROXY_ADDRESS: Final = "127.0.0.1"
+CAPTURE_LISTENER: Final = "virtualOutbound"
+_SERVER_FIRST: Final = (Protocol.MONGO, Protocol.MYSQL)
+"""Protocols in which the server speaks first: sniffing would wait for a client that waits for the server."""
+
+
+def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[Planned[ListenerInput], ...]]:
+    """Return the outbound listeners of a sidecar, by name. A proxy of the local mesh has its HTTP proxy port and nothing else (tracked)."""
+    settings = ctx.derive(listener_settings)
+    listeners: list[Planned[ListenerInput]] = []
+    found: list[Diagnostic] = []
+    if view.http_proxy_port:
+        listeners.append(planned(_http_proxy(settings, view), (view.sidecar,)))
+    if not view.local:
+        imported = ctx.derive(scope, view)
+        fallback = BLACK_HOLE if imported.outbound_mode is OutboundMode.REGISTRY_ONLY else PASSTHROUGH
+        drafts: dict[tuple[str, int], _Draft] = {}
+        for service in imported.services:
+            contributions = ctx.derive(service_contributions, view, service)
+            found += contributions.diagnostics
+            for contribution in contributions.value:
+                draft = drafts.setdefault((contribution.address, contribution.port), _Draft(contribution))
+                draft.add(contribution, found)
+        listeners += [draft.listener(settings, view, fallback) for draft in drafts.values() if draft.chains]
+        if view.interception is not InterceptionMode.NONE:
+            listeners.append(planned(_capture(settings, view, fallback), (view.sidecar,)))
+    return Compiled(tuple(sorted(listeners, key=lambda listener: listener.input.name)), tuple(found))
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One listener in progress. The oldest service, which comes first, decides where nothing tells the connections apart."""
+
+    first: Contribution
+    chains: list[FilterChainInput] = field(default_factory=list)
+    provenance: dict[ObjectKey, None] = field(default_factory=dict)
+    _claims: ChainClaims = field(default_factory=ChainClaims)
+    _owners: dict[FilterChainInput, Contribution] = field(default_factory=dict)
+
+    def add(self, wanted: Contribution, found: list[Diagnostic]) -> None:
+        """Add the chains of a service port as far as their connections are free; report what is not."""
+        if self.first.protocol is not wanted.protocol and (self.first.protocol in _SERVER_FIRST or wanted.protocol in _SERVER_FIRST):
+            found.append(_conflict(wanted, self.first))
+            return
+        kept = False
+        for chain in wanted.chains:
+            winner = self._claims.owner(chain)
+            # Every HTTP service of a port shares one chain, whose routes tell them apart by host; a lost HTTP chain is no loss.
+            shared = winner is not None and isinstance(winner.network, HttpConnectionManagerInput) and isinstance(chain.network, HttpConnectionManagerInput)
+            if shared or (winner is not None and winner == chain):
+                kept = True
+                continue
+            cut = self._claims.take(chain)
+            if cut is not None:
+                self.chains.append(cut)
+                self._owners[cut] = wanted
+                kept = True
+            if cut != chain and winner is not None:
+                found.append(_conflict(wanted, self._owners[winner]))
+        if kept:
+            self.provenance.update(dict.fromkeys(wanted.provenance))
+
+    def listener(self, settings: ListenerSettings, view: OutboundView, fallback: str) -> Planned[ListenerInput]:
+        """Return the listener.
+
+        A chain that takes everything becomes the default beside others. Where there is none, traffic that fits no chain passes as TCP.
+        """
+        chains = tuple(chain for chain in self.chains if chain.match != MATCH_ALL)
+        everything = next((chain for chain in self.chains if chain.match == MATCH_ALL), None)
+        if not chains and everything is not None:
+            chains, everything = (everything,), None
+        elif everything is None:
+            everything = FilterChainInput(plain_proxy(fallback, settings.access_log), name="PassthroughFilterChain")
+        bound = view.interception is InterceptionMode.NONE
+        http_inspector = any(chain.match.application_protocols for chain in chains)
+        listener = ListenerInput(
+            name=f"{self.first.address}_{self.first.port}",
+            address=self.first.address,
+            port=self.first.port,
+            direction=Direction.OUTBOUND,
+            filter_chains=chains,
+            default_chain=everything,
+            bind_to_port=bound,
+            tls_inspector=any(chain.match.server_names for chain in chains),
+            http_inspector=http_inspector,
+            detection_timeout=settings.detection_timeout if http_inspector else Duration(0),
+            max_accepts_per_event=1 if bound else 0,
+            access_log=settings.access_log,
+        )
+        return planned(listener, (*self.provenance, view.sidecar))
+
+
+def _conflict(loser: Contribution, winner: Contribution) -> Diagnostic:
+    message = (
+        f"{loser.host} port {loser.port} ({loser.protocol.value}) needs connections to {loser.address}:{loser.port}"
+        f" that {winner.host} ({winner.protocol.value}) has already; it gets none of them"
+    )
+    hint = "give one of the services an address or a port of its own"
+    return listener_codes.LISTENER_CONFLICT.warning(loser.source, loser.path, message, hint=hint)
+
+
+def _http_proxy(settings: ListenerSettings, view: OutboundView) -> ListenerInput:
+    """Return the port that applications use as ``http_proxy``; its routes know every service by host and port."""
+    name = f"{HTTP_PROXY_ADDRESS}_{view.http_proxy_port}"
+    manager = outbound_manager(settings, name, HTTP_PROXY_ROUTE, protocol=Protocol.HTTP, http10=view.http10, absolute_url=True)
+    return ListenerInput(
+        name=name,
+        address=HTTP_PROXY_ADDRESS,
+        port=view.http_proxy_port,
+        direction=Direction.OUTBOUND,
+        filter_chains=(FilterChainInput(manager),),
+        reuse_port=not view.local,
+        max_accepts_per_event=1,
+        access_log=settings.access_log,
+    )
+
+
+def _capture(settings: ListenerSettings, view: OutboundView, fallback: str) -> ListenerInput:
+    """Return the listener that captured traffic arrives at; it hands connections to the listener of their original destination."""
+    log = settings.access_log
+    loop_guard = FilterChainInput(
+        plain_proxy(BLACK_HOLE, log), ChainMatchInput(destination_port=settings.outbound_port), name=f"{CAPTURE_LISTENER}-blackhole"
+    )
+    catch_all = FilterChainInput(plain_proxy(fallback, log), name=f"{CAPTURE_LISTENER}-catchall-tcp")
+    return ListenerInput(
+        name=CAPTURE_LISTENER,
+        address=WILDCARD,
+        port=settings.outbound_port,
+        direction=Direction.OUTBOUND,
+        filter_chains=(loop_guard, catch_all),
+        use_original_dst=True,
+        transparent=view.interception is InterceptionMode.TPROXY,
+        max_accepts_per_event=1,
+        access_log=log,
+    )

@@ -1,0 +1,180 @@
+"""Which Deployments of a directory run on this machine, and as what: a gateway, an application with its sidecar, or not at all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from meshctl_operator.apis.core.deployment import DeploymentSpec
+from meshctl_operator.apis.core.service import ServiceSpec
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.meta import ConfigObject
+from meshctl_operator.apis.networking.gateway import GatewaySpec
+from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.base.labels import selects
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.dev import codes
+from meshctl_operator.dev.config import WorkloadEntry
+
+TEMPLATES_KEY: Final = "inject.istio.io/templates"
+_GATEWAY_LABELS: Final = frozenset({"ingressgateway", "egressgateway"})
+INGRESS_LABEL: Final = ("istio", "ingressgateway")
+
+
+class Role(StrEnum):
+    """What a Deployment runs as."""
+
+    GATEWAY = "gateway"
+    APPLICATION = "application"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorkload:
+    """A Deployment that runs here.
+
+    ``targets`` are the ports on which its Services, or else its containers, expect it to listen. Of a gateway ``servers`` are the ports
+    that Gateways declare for it, each with the one on which it listens once a Service has translated it.
+    """
+
+    deployment: ConfigObject[DeploymentSpec]
+    role: Role
+    entry: WorkloadEntry | None = None
+    targets: tuple[int, ...] = ()
+    servers: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def key(self) -> ObjectKey:
+        """The key of the Deployment."""
+        return self.deployment.key
+
+    @property
+    def name(self) -> str:
+        """The name of the Deployment."""
+        return self.deployment.key.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the Deployment."""
+        return self.deployment.key.namespace
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of its pods."""
+        return dict(self.deployment.spec.template.metadata.labels)
+
+    @property
+    def is_ingress(self) -> bool:
+        """Whether this is the gateway through which people come in."""
+        key, value = INGRESS_LABEL
+        return self.role is Role.GATEWAY and self.labels.get(key) == value
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What runs here, gateways first and each kind by namespace and name, and what does not, with the reason."""
+
+    workloads: tuple[LocalWorkload, ...]
+    findings: tuple[Diagnostic, ...]
+
+
+def place(objects: Iterable[ConfigObject[Any]], entries: Sequence[WorkloadEntry]) -> Placement:
+    """Decide what runs here.
+
+    A gateway is a Deployment whose pods carry ``istio: ingressgateway`` or ``egressgateway``, ask for the gateway template, or are
+    selected by a Gateway. Any other Deployment runs as the process of its entry; without one it does not run.
+    """
+    given = sorted(objects, key=lambda obj: obj.key)
+    services = [obj for obj in given if obj.kind is Kind.SERVICE]
+    gateways = [obj for obj in given if obj.kind is Kind.GATEWAY]
+    deployments = [obj for obj in given if obj.kind is Kind.DEPLOYMENT]
+    placed: list[LocalWorkload] = []
+    findings: list[Diagnostic] = []
+    used: set[int] = set()
+    for deployment in deployments:
+        entry = next((entry for entry in entries if _runs(entry, deployment.key)), None)
+        if entry is not None:
+            used.add(id(entry))
+        targets = target_ports(deployment, services)
+        if _is_gateway(deployment, gateways):
+            placed.append(LocalWorkload(deployment, Role.GATEWAY, None, targets, _servers(deployment, gateways, services)))
+        elif entry is not None:
+            placed.append(LocalWorkload(deployment, Role.APPLICATION, entry, targets))
+        else:
+            message = "has no entry under workloads, so nothing answers for it"
+            hint = f"add `- deployment: {deployment.key.name}` with a command to meshctl-dev.yaml"
+            findings.append(codes.NOT_RUN.warning(deployment.key, "", message, hint=hint))
+    findings += [_homeless(entry, deployments) for entry in entries if id(entry) not in used]
+    order = {Role.GATEWAY: 0, Role.APPLICATION: 1}
+    return Placement(tuple(sorted(placed, key=lambda workload: (order[workload.role], workload.key))), tuple(findings))
+
+
+def target_ports(deployment: ConfigObject[DeploymentSpec], services: Iterable[ConfigObject[ServiceSpec]]) -> tuple[int, ...]:
+    """Return the ports to which Services send the traffic of the pods, in the order of the Services; without any those of the containers."""
+    found: dict[int, None] = {}
+    for service in _services_of(deployment, services):
+        for port in service.spec.ports:
+            number = target_port(deployment, port.target_port or port.port)
+            if number:
+                found[number] = None
+    if not found:
+        found = {port.container_port: None for container in deployment.spec.template.spec.containers for port in container.ports}
+    return tuple(found)
+
+
+def target_port(deployment: ConfigObject[DeploymentSpec], target: int | str) -> int:
+    """Return the number of a target port that may be the name of a container port; 0 when no container has such a port."""
+    if isinstance(target, int):
+        return target
+    ports = (port for container in deployment.spec.template.spec.containers for port in container.ports)
+    return next((port.container_port for port in ports if port.name == target), 0)
+
+
+def _is_gateway(deployment: ConfigObject[DeploymentSpec], gateways: Iterable[ConfigObject[GatewaySpec]]) -> bool:
+    pods = deployment.spec.template.metadata
+    if pods.labels.get("istio") in _GATEWAY_LABELS:
+        return True
+    if "gateway" in (pods.annotations.get(TEMPLATES_KEY), pods.labels.get(TEMPLATES_KEY)):
+        return True
+    return any(_selected_by(gateway, deployment) for gateway in gateways)
+
+
+def _selected_by(gateway: ConfigObject[GatewaySpec], deployment: ConfigObject[DeploymentSpec]) -> bool:
+    """Tell whether the Gateway means this workload in particular; one without a selector means all and says nothing about any."""
+    return bool(gateway.spec.selector) and selects(gateway.spec.selector, deployment.spec.template.metadata.labels)
+
+
+def _servers(
+    deployment: ConfigObject[DeploymentSpec], gateways: Iterable[ConfigObject[GatewaySpec]], services: Iterable[ConfigObject[ServiceSpec]]
+) -> tuple[tuple[int, int], ...]:
+    """Return each declared server port of the gateway with the port that its Services translate it to, in order."""
+    translation: dict[int, int] = {}
+    for service in _services_of(deployment, services):
+        for port in service.spec.ports:
+            translation.setdefault(port.port, target_port(deployment, port.target_port or port.port) or port.port)
+    declared = {server.port.number for gateway in gateways if _selected_by(gateway, deployment) for server in gateway.spec.servers if server.port}
+    return tuple((number, translation.get(number, number)) for number in sorted(declared))
+
+
+def _services_of(deployment: ConfigObject[DeploymentSpec], services: Iterable[ConfigObject[ServiceSpec]]) -> list[ConfigObject[ServiceSpec]]:
+    """Return the Services that select the pods of the Deployment."""
+    labels = deployment.spec.template.metadata.labels
+    return [
+        service
+        for service in services
+        if service.key.namespace == deployment.key.namespace and service.spec.selector and selects(service.spec.selector, labels)
+    ]
+
+
+def _runs(entry: WorkloadEntry, key: ObjectKey) -> bool:
+    return entry.deployment == key.name and entry.namespace in ("", key.namespace)
+
+
+def _homeless(entry: WorkloadEntry, deployments: Sequence[ConfigObject[DeploymentSpec]]) -> Diagnostic:
+    names = [deployment.key.name for deployment in deployments]
+    near = difflib.get_close_matches(entry.deployment, names, n=1)
+    key = ObjectKey(Kind.DEPLOYMENT, entry.namespace or "default", entry.deployment)
+    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names)}" if names else "the config has no Deployment"
+    return codes.NOT_A_DEPLOYMENT.warning(key, "", "is named under workloads, but there is no such Deployment; its process is not started", hint=hint)

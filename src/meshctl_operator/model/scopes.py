@@ -1,0 +1,214 @@
+"""Scopes: which services and VirtualServices a proxy imports, and what becomes of traffic to anything else (Istio ``SidecarScope``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.meta import ConfigObject, oldest_first
+from meshctl_operator.apis.networking.common import Destination
+from meshctl_operator.apis.networking.sidecar import OutboundMode as DeclaredMode
+from meshctl_operator.apis.networking.sidecar import SidecarSpec
+from meshctl_operator.apis.networking.virtual_service import VirtualServiceSpec
+from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.base.hostname import matches, subset_of
+from meshctl_operator.base.labels import Labels, selects
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.incremental.context import Context
+from meshctl_operator.model import codes
+from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.proxies import ProxyRole
+from meshctl_operator.model.services import Service, preferred, service, visible_services
+from meshctl_operator.model.views import OutboundView
+from meshctl_operator.registry.cells import Cell, Table, object_cell
+
+_ALL = "*"
+_OWN = "."
+_NOT = "~"
+
+
+class OutboundMode(StrEnum):
+    """What becomes of outbound traffic that no service of the scope takes."""
+
+    ALLOW_ANY = "ALLOW_ANY"
+    REGISTRY_ONLY = "REGISTRY_ONLY"
+
+
+@dataclass(frozen=True, slots=True)
+class EgressHosts:
+    """The hosts of one egress listener as pairs of namespace (or ``*``) and host pattern: those that it imports and those it does not."""
+
+    included: tuple[tuple[str, str], ...]
+    excluded: tuple[tuple[str, str], ...] = ()
+
+    def imports_service(self, namespace: str, host: str) -> bool:
+        """Tell whether a service is imported: some pattern of its namespace or of all covers it, and none excludes it."""
+        return self._covers(self.included, namespace, host) and not self._covers(self.excluded, namespace, host)
+
+    def imports_virtual_service(self, namespace: str, hosts: Iterable[str]) -> bool:
+        """Tell whether a VirtualService is imported: one of its hosts overlaps a pattern, in either direction, and is not excluded."""
+        return any(
+            not self._covers(self.excluded, namespace, host)
+            and any(own in {_ALL, namespace} and matches(host, pattern) for own, pattern in self.included)
+            for host in hosts
+        )
+
+    @staticmethod
+    def _covers(patterns: tuple[tuple[str, str], ...], namespace: str, host: str) -> bool:
+        return any(own in {_ALL, namespace} and subset_of(host, pattern) for own, pattern in patterns)
+
+
+EVERYTHING = (EgressHosts(((_ALL, _ALL),)),)
+"""What a proxy without a Sidecar object imports: ``*/*``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a proxy imports. ``services`` holds each host once, in order of import; ``hosts`` is one entry per egress listener."""
+
+    services: tuple[Service, ...]
+    outbound_mode: OutboundMode
+    sidecar: ObjectKey | None
+    hosts: tuple[EgressHosts, ...]
+
+
+def scope(ctx: Context, view: OutboundView) -> Scope:
+    """Return the scope of the view. Gateways import everything that their namespace may see and let unknown traffic pass."""
+    if view.role is ProxyRole.ROUTER:
+        return Scope(ctx.derive(_imported, view.namespace, None), OutboundMode.ALLOW_ANY, None, EVERYTHING)
+    return Scope(
+        services=ctx.derive(_imported, view.namespace, view.sidecar),
+        outbound_mode=_outbound_mode(ctx, view.sidecar),
+        sidecar=view.sidecar,
+        hosts=ctx.derive(egress_hosts, view.namespace, view.sidecar),
+    )
+
+
+def scope_service(ctx: Context, view: OutboundView, host: str) -> Service | None:
+    """Return the service of that host in the scope of the view, if it is imported."""
+    if view.sidecar is None or view.role is ProxyRole.ROUTER:
+        return ctx.derive(service, view.namespace, host)
+    return ctx.derive(_imported_by_host, view.namespace, view.sidecar).get(host)
+
+
+def imports_virtual_service(imported: Scope, vs_namespace: str, hosts: tuple[str, ...]) -> bool:
+    """Tell whether the scope imports a VirtualService of that namespace with these (resolved) hosts."""
+    return any(listener.imports_virtual_service(vs_namespace, hosts) for listener in imported.hosts)
+
+
+# Sidecar objects
+
+
+def sidecar_for(ctx: Context, namespace: str, labels: Labels) -> ObjectKey | None:
+    """Return the Sidecar that holds for a workload.
+
+    Of its namespace the oldest whose selector matches, else the oldest without a selector; else the oldest without a selector in the
+    root namespace.
+    """
+    own: tuple[ConfigObject[SidecarSpec], ...] = ctx.fetch(Cell(Table.SIDECARS, namespace))
+    carried = dict(labels)
+    for obj in own:
+        if (selector := obj.spec.workload_selector) is not None and selects(selector.labels, carried):
+            return obj.key
+    root: tuple[ConfigObject[SidecarSpec], ...] = ctx.fetch(Cell(Table.SIDECARS, mesh_config(ctx).root_namespace))
+    return next((obj.key for obj in (*own, *root) if obj.spec.workload_selector is None), None)
+
+
+def sidecar_diagnostics(ctx: Context, namespace: str) -> tuple[Diagnostic, ...]:
+    """Return a warning for each Sidecar of the namespace that an older one with the same selector hides for good."""
+    first: dict[tuple[tuple[str, str], ...] | None, ObjectKey] = {}
+    found: list[Diagnostic] = []
+    for obj in sorted(ctx.fetch(Cell(Table.SIDECARS, namespace)), key=oldest_first):
+        selector = obj.spec.workload_selector
+        key = None if selector is None else tuple(sorted(selector.labels.items()))
+        older = first.setdefault(key, obj.key)
+        if older != obj.key:
+            about = "has no workloadSelector" if selector is None else "has the same workloadSelector"
+            message = f"{about} and is never used: the older Sidecar {older.name!r} holds for the same workloads"
+            found.append(codes.SEVERAL_SIDECARS.warning(obj.key, "spec.workloadSelector", message, hint="merge the two"))
+    return tuple(found)
+
+
+def egress_hosts(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[EgressHosts, ...]:
+    """Return what a Sidecar lets proxies of the namespace import, one entry per egress listener; everything where it says nothing."""
+    spec = _sidecar(ctx, sidecar)
+    if spec is None or not spec.egress:
+        return EVERYTHING
+    return tuple(_listener_hosts(listener.hosts, namespace) for listener in spec.egress)
+
+
+def _sidecar(ctx: Context, key: ObjectKey | None) -> SidecarSpec | None:
+    if key is None:
+        return None
+    found: tuple[ConfigObject[SidecarSpec], ...] = ctx.fetch(object_cell(Kind.SIDECAR, key.namespace, key.name))
+    return found[0].spec if found else None
+
+
+def _listener_hosts(hosts: tuple[str, ...], namespace: str) -> EgressHosts:
+    included: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = []
+    for entry in hosts:
+        own, _, host = entry.partition("/")
+        target = excluded if own.startswith(_NOT) else included
+        own = own.removeprefix(_NOT) or _ALL
+        target.append((namespace if own == _OWN else own, host))
+    return EgressHosts(tuple(included), tuple(excluded))
+
+
+def _outbound_mode(ctx: Context, sidecar: ObjectKey | None) -> OutboundMode:
+    spec = _sidecar(ctx, sidecar)
+    policy = spec.outbound_traffic_policy if spec else None
+    mode = policy.mode if policy else mesh_config(ctx).outbound_traffic_policy.mode
+    # ALLOW_ANY_DYNAMIC_DNS differs for hosts that only Envoy can resolve; reading it as ALLOW_ANY is said where the field is checked.
+    return OutboundMode.REGISTRY_ONLY if mode is DeclaredMode.REGISTRY_ONLY else OutboundMode.ALLOW_ANY
+
+
+# Services
+
+
+def _imported(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[Service, ...]:
+    """Return the services that proxies of the namespace import under a Sidecar (None: all that they may see), each host once."""
+    visible = ctx.derive(visible_services, namespace)
+    hosts = ctx.derive(egress_hosts, namespace, sidecar)
+    candidates: dict[str, list[Service]] = {}
+    for listener in hosts:
+        chosen = visible if hosts == EVERYTHING else [each for each in visible if listener.imports_service(each.namespace, each.host)]
+        for each in chosen:
+            known = candidates.setdefault(each.host, [])
+            if each not in known:
+                known.append(each)
+    imported = {host: found for host, declared in candidates.items() if (found := preferred(declared, namespace)) is not None}
+    if hosts != EVERYTHING:
+        for host, ports in _destinations(ctx, namespace, hosts).items():
+            if host not in imported and (found := ctx.derive(service, namespace, host)) is not None:
+                imported[host] = found if 0 in ports else replace(found, ports=tuple(port for port in found.ports if port.number in ports))
+    return tuple(imported.values())
+
+
+def _imported_by_host(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> dict[str, Service]:
+    return {found.host: found for found in ctx.derive(_imported, namespace, sidecar)}
+
+
+def _destinations(ctx: Context, namespace: str, hosts: tuple[EgressHosts, ...]) -> dict[str, set[int]]:
+    """Return the hosts and ports that imported VirtualServices route to; port 0 stands for all. Those are imported as well."""
+    from meshctl_operator.model.virtual_services import virtual_services  # both modules read each other's results
+
+    found: dict[str, set[int]] = {}
+    for resolved in ctx.derive(virtual_services, namespace, "mesh"):
+        if any(listener.imports_virtual_service(resolved.namespace, resolved.hosts) for listener in hosts):
+            for destination in _destinations_of(resolved.spec, namespace):
+                found.setdefault(destination.host, set()).add(destination.port.number if destination.port else 0)
+    return found
+
+
+def _destinations_of(spec: VirtualServiceSpec, namespace: str) -> Iterator[Destination]:
+    """Yield every destination of the VirtualService, but those of HTTP routes that are for clients of other namespaces alone."""
+    for http in spec.http:
+        if http.match and all(match.source_namespace not in {"", namespace} for match in http.match):
+            continue
+        mirrors = (http.mirror, *(mirror.destination for mirror in http.mirrors))
+        yield from (found for found in (*(route.destination for route in http.route), *mirrors) if found is not None)
+    for routes in (*(rule.route for rule in spec.tcp), *(rule.route for rule in spec.tls)):
+        yield from (route.destination for route in routes)
