@@ -1,12 +1,14 @@
 """Golden cases: config objects in, what each proxy is served out, as YAML that a reviewer can read.
 
 A case is a folder with ``case.yaml``: ``inputs`` (files or folders, relative to the case; ``in.yaml`` if absent), ``proxies`` (as the
-command line takes them) and, if it matters, ``mesh`` (fields of MeshConfig). Beside it stand ``xds.<proxy>.yaml`` and
-``diagnostics.yaml``, written by ``pytest tests/golden --update-golden``.
+command line takes them) and, if they matter, ``mesh`` (fields of MeshConfig) and ``over`` (inputs that the case lays its own over: only
+what these change is written down). Beside it stand ``xds.<proxy>.yaml`` and ``diagnostics.yaml``, written by
+``pytest tests/golden --update-golden``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from meshctl_operator.controlplane.translation import Translation, translate
 from meshctl_operator.sources.files import list_files, read_text
 from meshctl_operator.sources.loading import load
 
+RESOURCES = ("clusters", "endpoints", "listeners", "routes", "secrets")
 ROOT = Path(__file__).parents[1] / "golden"
 
 
@@ -51,13 +54,17 @@ class GoldenCase:
     def outputs(self) -> dict[str, Any]:
         """Return what the compiler says now, by file name."""
         case = yaml.safe_load((self.folder / "case.yaml").read_text())
-        changes, findings = load_objects([self.folder / given for given in case.get("inputs", ["in.yaml"])])
+        below = [self.folder / given for given in case.get("over", [])]
+        changes, findings = load_objects([*below, *(self.folder / given for given in case.get("inputs", ["in.yaml"]))])
         mesh = MeshSettings(MeshConfig.model_validate(case.get("mesh", {})))
         files: dict[str, Any] = {}
         for proxy in case["proxies"]:
             translation = translate(changes, parse_proxy(proxy), mesh)
             findings += translation.diagnostics
-            files[f"xds.{proxy.partition(':')[2]}.yaml"] = self._xds(translation)
+            page = self._xds(translation)
+            if below:
+                _leave_out(page, self._xds(translate(load_objects(below)[0], parse_proxy(proxy), mesh)))
+            files[f"xds.{proxy.partition(':')[2]}.yaml"] = page
         files["diagnostics.yaml"] = [finding.to_json() for finding in sorted_unique(findings)]
         return files
 
@@ -75,10 +82,27 @@ class GoldenCase:
             (self.folder / name).write_text(text)
 
     @staticmethod
-    def _xds(translation: Translation) -> dict[str, Any]:
-        page = translation.to_json()
-        del page["diagnostics"], page["proxy"]
-        return page
+    def _xds(translation: Translation) -> dict[str, list[Any]]:
+        """Return the messages of a translation."""
+        page = json.loads(json.dumps(translation.to_json()))  # plain mappings and lists, as YAML gives them back
+        return {kind: [_ordered(message) for message in page[kind]] for kind in RESOURCES}
+
+
+def _leave_out(page: dict[str, list[Any]], below: dict[str, list[Any]]) -> None:
+    """Take out of a page what stands in the page below it."""
+    for kind, messages in page.items():
+        page[kind] = [message for message in messages if message not in below[kind]]
+
+
+def _ordered(value: Any) -> Any:
+    """Return the value with names first and other keys in the order of the alphabet: the order in a Struct means nothing."""
+    match value:
+        case dict():
+            return {key: _ordered(value[key]) for key in sorted(value, key=lambda key: (key not in {"name", "cluster_name"}, key))}
+        case list():
+            return [_ordered(item) for item in value]
+        case _:
+            return value
 
 
 def golden_cases() -> Iterator[GoldenCase]:

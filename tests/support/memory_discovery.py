@@ -91,6 +91,9 @@ class MemorySession:
         self._discovery.nacks.append(event)
         self._discovery.notify()
 
+    def idle(self, revision: int) -> None:
+        """Nothing is recorded."""
+
     def closed(self) -> None:
         """Record the end of the stream."""
         self.open = False

@@ -104,6 +104,7 @@ class XdsClient:
         self._writing = asyncio.Lock()
         self._first = True  # the next request carries the node
         self._following = False
+        self._followed: dict[TypeUrl, set[str]] = {type_url: set() for type_url in TypeUrl}
         self._warming: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -361,7 +362,9 @@ class XdsClient:
         users = [*self.resources[TypeUrl.CLUSTER].values(), *self.resources[TypeUrl.LISTENER].values()]
         needed = {name for message in users for found, name in references(message) if found is type_url}
         held = self.held[type_url]
-        gone = held.names - needed if type_url is not TypeUrl.ROUTE else set()  # a drained listener keeps its routes
+        followed = self._followed[type_url]  # what the test subscribed by itself is its own business
+        gone = followed - needed if type_url is not TypeUrl.ROUTE else set()  # a drained listener keeps its routes
+        self._followed[type_url] = (followed - gone) | needed
         self._warming -= gone
         if new := needed - held.names:
             if gone:

@@ -185,7 +185,7 @@ def _independent(findings: list[Diagnostic], report: StructureReport) -> list[Di
 def _not_compiled(key: ObjectKey, document: object, node: Node) -> list[Diagnostic]:
     found = []
     for path, value, marker in marked(document, node, "spec"):
-        shown = f"{value} is" if marker.values else "is"
+        shown = f"{str(value).lower() if isinstance(value, bool) else value} is" if marker.values else "is"
         found.append(codes.NOT_COMPILED.warning(key, path, f"{shown} not compiled yet: {marker.note}"))
     return found
 

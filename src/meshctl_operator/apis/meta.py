@@ -17,7 +17,7 @@ SpecT = TypeVar("SpecT")
 class Frozen(BaseModel):
     """Base of every model here: immutable, camelCase outside and snake_case inside, both accepted when built in Python."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 class StrictModel(Frozen):

@@ -90,8 +90,13 @@ def marked(raw: object, node: Node, path: str) -> Iterator[tuple[str, object, Va
         marker = field.marker
         if marker is None:
             yield from marked(value, field.node, f"{path}.{field.alias}")
-        elif value in (marker.values or (value,)) and (value or isinstance(value, Mapping)):
+        elif (_spelling(value) in marker.values) if marker.values else (value or isinstance(value, Mapping)):
             yield (f"{path}.{field.alias}", value, marker)
+
+
+def _spelling(value: object) -> str:
+    """Return how YAML spells a scalar, to compare it with the values of a marker."""
+    return str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else ""
 
 
 class StructureReport:
@@ -194,7 +199,7 @@ def _normalised(raw: object, node: Node) -> object:
             }
         case Mapping(), Shape.MAP if node.item is not None:
             return {key: _normalised(value, node.item) for key, value in raw.items()}
-        case (list() | tuple()), Shape.LIST if node.item is not None:
+        case ((list() | tuple()), Shape.LIST) if node.item is not None:
             return [_normalised(value, node.item) for value in raw]
         case str(), Shape.INTEGER if raw.isascii() and raw.removeprefix("-").isdigit() and len(raw) <= len(str(2**64)):
             return int(raw)
@@ -210,8 +215,13 @@ def _normalised(raw: object, node: Node) -> object:
 
 
 def _place(detail: ErrorDetails) -> Loc:
-    """Return what to leave out: the value itself, or what lacks a required field, or the entry of a bad key."""
+    """Return what to leave out: the value itself, what lacks a required field, the entry of a bad key.
+
+    A rule with a match that cannot be read is left out as a whole: without that condition it would take more than it was meant to.
+    """
     loc = detail["loc"]
+    if "match" in loc and detail["type"] != "extra_forbidden":
+        return loc[: loc.index("match")]
     if detail["type"] == "missing" or (loc and loc[-1] == "[key]"):
         return loc[:-1]
     return loc
@@ -227,25 +237,26 @@ def _without(raw: object, node: Node, places: list[Loc]) -> object:
 
 
 def _drop(raw: object, node: Node, loc: Loc) -> None:
-    current, shape = raw, node
+    current: object = raw
+    shape: Node | None = node
     for depth, step in enumerate(loc):
-        last = depth == len(loc) - 1
-        key: object = step
-        if isinstance(current, dict) and shape.fields is not None and step not in current and str(step) in shape.fields:
-            key = shape.fields[str(step)].attribute  # the document uses the protobuf name, pydantic reports the YAML name
-        if isinstance(current, dict) and key in current:
-            if last:
-                current[key] = _DROPPED
+        is_last = depth == len(loc) - 1
+        if isinstance(current, dict):
+            key: object = step
+            if step not in current and shape is not None and shape.fields is not None and str(step) in shape.fields:
+                key = shape.fields[str(step)].attribute  # the document uses the protobuf name, pydantic reports the YAML name
+            if key not in current:
                 return
-            current = current[key]
-        elif isinstance(current, list) and isinstance(key, int) and key < len(current):
-            if last:
+            if is_last:
                 current[key] = _DROPPED
-                return
             current = current[key]
+        elif isinstance(current, list) and isinstance(step, int) and step < len(current):
+            if is_last:
+                current[step] = _DROPPED
+            current = current[step]
         else:
             return
-        shape = resolve(shape, (step,)) or shape
+        shape = None if shape is None else resolve(shape, (step,))
 
 
 def _swept(raw: object) -> object:

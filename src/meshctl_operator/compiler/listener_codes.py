@@ -12,7 +12,6 @@ LISTENER_CONFLICT: Final = define(
     cause="Both services want the TCP connections to one address and port, and nothing tells them apart. The older service gets them.",
     example="two ServiceEntries without addresses, both with port 5432 and protocol TCP",
     fix="Give the services addresses of their own, use other ports, or declare HTTP or TLS where that is what is spoken.",
-    istio_code="IST0144",
 )
 RESERVED_PORT: Final = define(
     "MC2281",
@@ -41,4 +40,11 @@ SUBNET_UNUSABLE: Final = define(
     cause="destinationSubnets holds something that is neither an IP address nor a CIDR. It matches nothing and is left out.",
     example="destinationSubnets: [10.0.0.0/33]",
     fix="Write an address (10.0.0.1) or a range (10.0.0.0/8).",
+)
+INBOUND_PROTOCOL: Final = define(
+    "MC2285",
+    "Two services declare different protocols for one port of a workload",
+    cause="Both services lead to the same target port. The oldest service decides how the sidecar of the workload treats it.",
+    example="Service a: port 80, name http, targetPort 8080\nService b: port 9000, name tcp, targetPort 8080",
+    fix="Declare the same protocol in both services (port name or appProtocol).",
 )

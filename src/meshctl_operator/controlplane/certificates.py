@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Iterable
 from typing import Final
@@ -11,8 +11,8 @@ from meshctl_operator.base.clock import Clock, SystemClock
 from meshctl_operator.base.hostname import is_ip
 from meshctl_operator.bootstrap.static import KeyPair
 
-_VALIDITY: Final = datetime.timedelta(days=7)
-_BACKDATED: Final = datetime.timedelta(hours=1)  # clocks of clients may be slow
+_VALIDITY: Final = dt.timedelta(days=7)
+_BACKDATED: Final = dt.timedelta(hours=1)  # clocks of clients may be slow
 
 
 def throw_away_certificate(hosts: Iterable[str], *, clock: Clock | None = None) -> KeyPair:
@@ -23,7 +23,7 @@ def throw_away_certificate(hosts: Iterable[str], *, clock: Clock | None = None) 
     from cryptography.x509.oid import NameOID
 
     names = list(dict.fromkeys(hosts)) or ["localhost"]
-    now = datetime.datetime.fromtimestamp((clock or SystemClock()).time(), tz=datetime.UTC)
+    now = dt.datetime.fromtimestamp((clock or SystemClock()).time(), tz=dt.UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     alternatives: list[x509.GeneralName] = [

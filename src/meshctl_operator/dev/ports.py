@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import sys
 from pathlib import Path
@@ -21,7 +20,9 @@ def refuse_taken(address: str, port: int, purpose: str) -> None:
     if can_bind(address, port):
         return
     owner = owner_of(address, port)
-    raise MeshctlError(f"{address}:{port} is taken{f' by {owner}' if owner else ''}; {purpose} needs it", hint="end that process, or change the port")
+    raise MeshctlError(
+        f"{address}:{port} is taken{f' by {owner}' if owner else ''}; {purpose} needs it", hint="end that process, or change the port"
+    )
 
 
 def owner_of(address: str, port: int) -> str | None:
@@ -60,7 +61,7 @@ def _sockets(process: Path) -> set[str]:
     with contextlib.suppress(OSError):
         for descriptor in (process / "fd").iterdir():
             with contextlib.suppress(OSError):
-                target = os.readlink(descriptor)
+                target = str(descriptor.readlink())
                 if target.startswith("socket:["):
                     found.add(target[8:-1])
     return found

@@ -25,6 +25,7 @@ _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
 _HEALTHY_AFTER: Final = 10.0  # a process that lived this long starts again without delay
 _TAIL: Final = 20
+_DEATHS_REMEMBERED: Final = 16
 _TIED_TO_PARENT: Final = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -77,37 +78,39 @@ class Supervised:
         self.tail: list[str] = []
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
-        self._died = asyncio.Event()
+        self._deaths: asyncio.Queue[str] = asyncio.Queue(_DEATHS_REMEMBERED)
 
     @property
     def pid(self) -> int | None:
         """The id of the running process."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
-    async def died(self) -> None:
-        """Return when the process has ended on its own for the first time."""
-        await self._died.wait()
+    async def next_death(self) -> str:
+        """Return how the process ended, once for each time that it ended on its own."""
+        return await self._deaths.get()
 
     async def run(self) -> None:
         """Start the process, and start it again whenever it ends, after a pause that grows while it keeps dying. Ends with it when cancelled."""
         pause = _FIRST_PAUSE
         while True:
             started = time.monotonic()
-            await self._run_once()
-            self._died.set()
+            ending = await self._run_once()
+            if not self._deaths.full():
+                self._deaths.put_nowait(ending)
             pause = _FIRST_PAUSE if time.monotonic() - started > _HEALTHY_AFTER else min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
-    async def _run_once(self) -> None:
+    async def _run_once(self) -> str:
         process = await self._start()
         self._process = process
         self.starts += 1
         try:
             await self._copy_output(process)
-            code = await process.wait()
-            self._note(f"ended with {_ending(code)}")
+            ending = _ending(await process.wait())
+            self._note(f"ended with {ending}")
         finally:
             await _end(process)
+        return ending
 
     async def _start(self) -> asyncio.subprocess.Process:
         words = self.command.argv()

@@ -154,11 +154,15 @@ def _servers(
     for service in _services_of(deployment, services):
         for port in service.spec.ports:
             translation.setdefault(port.port, target_port(deployment, port.target_port or port.port) or port.port)
-    declared = {server.port.number for gateway in gateways if _selected_by(gateway, deployment) for server in gateway.spec.servers if server.port}
+    declared = {
+        server.port.number for gateway in gateways if _selected_by(gateway, deployment) for server in gateway.spec.servers if server.port
+    }
     return tuple((number, translation.get(number, number)) for number in sorted(declared))
 
 
-def _services_of(deployment: ConfigObject[DeploymentSpec], services: Iterable[ConfigObject[ServiceSpec]]) -> list[ConfigObject[ServiceSpec]]:
+def _services_of(
+    deployment: ConfigObject[DeploymentSpec], services: Iterable[ConfigObject[ServiceSpec]]
+) -> list[ConfigObject[ServiceSpec]]:
     """Return the Services that select the pods of the Deployment."""
     labels = deployment.spec.template.metadata.labels
     return [
@@ -177,4 +181,6 @@ def _homeless(entry: WorkloadEntry, deployments: Sequence[ConfigObject[Deploymen
     near = difflib.get_close_matches(entry.deployment, names, n=1)
     key = ObjectKey(Kind.DEPLOYMENT, entry.namespace or "default", entry.deployment)
     hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names)}" if names else "the config has no Deployment"
-    return codes.NOT_A_DEPLOYMENT.warning(key, "", "is named under workloads, but there is no such Deployment; its process is not started", hint=hint)
+    return codes.NOT_A_DEPLOYMENT.warning(
+        key, "", "is named under workloads, but there is no such Deployment; its process is not started", hint=hint
+    )

@@ -92,8 +92,8 @@ def _conflicts(root: HttpMatchRequest, leaf: HttpMatchRequest) -> bool:
     return (
         any(_text_conflicts(outer, inner) for outer, inner in texts)
         or root.ignore_uri_case != leaf.ignore_uri_case
-        or (root.port != 0 and leaf.port != 0 and root.port != leaf.port)
-        or (root.source_namespace != "" and root.source_namespace != leaf.source_namespace)
+        or (bool(root.port) and leaf.port not in {0, root.port})
+        or root.source_namespace not in {"", leaf.source_namespace}
         or any(outer != inner for outer, inner in _shared(root.source_labels, leaf.source_labels))
         or (bool(root.gateways) and not set(leaf.gateways) <= set(root.gateways))
     )

@@ -15,10 +15,12 @@ from meshctl_operator.apis.networking.service_entry import Resolution as Declare
 from meshctl_operator.apis.networking.service_entry import ServiceEntrySpec
 from meshctl_operator.apis.networking.service_entry import ServicePort as DeclaredPort
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
+from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.hostname import is_ip, is_wildcard
 from meshctl_operator.base.labels import Labels, freeze
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model import codes
 from meshctl_operator.model.proxies import Locality
 from meshctl_operator.model.services import Service, ServicePort, services_of
 from meshctl_operator.model.workloads import Workload, pod_at, workload_named, workloads_selected
@@ -268,4 +270,23 @@ def _with_workload(endpoint: Endpoint, workload: Workload | None) -> Endpoint:
         service_account=workload.service_account,
         network=workload.network,
         node_name=node,
+    )
+
+
+# Findings
+
+
+def selector_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
+    """Return an info for each ServiceEntry whose workloadSelector selects nothing that is ready."""
+    return tuple(
+        codes.SELECTOR_MATCHES_NOTHING.info(
+            obj.key,
+            "spec.workloadSelector",
+            f"matches no WorkloadEntry and no ready Pod in namespace {obj.key.namespace!r}",
+            hint="its hosts have no endpoints until one appears",
+        )
+        for obj in ctx.fetch(Cell(Table.SERVICES, "*"))
+        if obj.kind is Kind.SERVICE_ENTRY
+        and obj.spec.workload_selector is not None
+        and all(not ctx.derive(endpoints_of, obj.key, service.host) for service in ctx.derive(services_of, obj.key))
     )

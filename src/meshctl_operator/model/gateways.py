@@ -194,7 +194,9 @@ class _Merge:
         key = (server.address, server.port)
         owner = self._owners.setdefault(key, server)
         if server.protocol.is_http and owner.route_name is not None and owner.route_name != server.route_name:
-            server = replace(server, route_name=owner.route_name)  # one listener has one set of plain-text routes, whatever bind the others spell out
+            server = replace(
+                server, route_name=owner.route_name
+            )  # one listener has one set of plain-text routes, whatever bind the others spell out
         if server.tls is not None:
             for host in server.hosts:
                 self._hosts.setdefault((*key, host), server)

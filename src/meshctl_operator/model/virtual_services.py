@@ -137,9 +137,7 @@ def scoped_virtual_services(ctx: Context, view: OutboundView) -> tuple[ResolvedV
     """Return the VirtualServices of the mesh that apply to a sidecar: visible, and imported by its egress hosts; by precedence."""
     imported = ctx.derive(scope, view)
     return tuple(
-        item
-        for item in ctx.derive(virtual_services, view.namespace, MESH)
-        if imports_virtual_service(imported, item.namespace, item.hosts)
+        item for item in ctx.derive(virtual_services, view.namespace, MESH) if imports_virtual_service(imported, item.namespace, item.hosts)
     )
 
 
@@ -153,9 +151,7 @@ def _export_to(ctx: Context, spec: VirtualServiceSpec, namespace: str) -> tuple[
     return tuple(dict.fromkeys(namespace if name == OWN_NAMESPACE else name for name in declared))
 
 
-def _delegated(
-    ctx: Context, root: HttpRule, sources: dict[ObjectKey, None], diagnostics: list[Diagnostic]
-) -> tuple[HttpRule, ...]:
+def _delegated(ctx: Context, root: HttpRule, sources: dict[ObjectKey, None], diagnostics: list[Diagnostic]) -> tuple[HttpRule, ...]:
     """Return the rules that stand for a delegating rule; adds the delegate to ``sources`` and what is wrong to ``diagnostics``."""
     delegate = root.rule.delegate
     if delegate is None:

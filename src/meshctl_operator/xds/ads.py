@@ -116,6 +116,9 @@ class _StateMachine(Protocol):
     @property
     def node(self) -> NodeInfo | None: ...
 
+    @property
+    def in_flight(self) -> bool: ...
+
     def on_request(self, request: Any, /) -> Outcome: ...  # noqa: ANN401  (a DiscoveryRequest or a DeltaDiscoveryRequest)
 
     def next_push(self, state: ViewState) -> Push | None: ...
@@ -141,6 +144,7 @@ class _Connection:
         self._context = context
         self._session: Session | None = None
         self._wake = asyncio.Event()
+        self._gone = False  # the client has vanished, so there is nobody to send a status to
         self._unsupported: set[str] = set()
 
     async def serve(self, stopping: asyncio.Event) -> None:
@@ -170,11 +174,13 @@ class _Connection:
         async with asyncio.TaskGroup() as tasks:
             reader = tasks.create_task(self._read_all())
             others = [
-                tasks.create_task(self._write_all(session)),
+                tasks.create_task(self._write_all(session, reader)),
                 tasks.create_task(self._watch(session)),
                 tasks.create_task(_cancel_when(stopping, reader)),
             ]
             reader.add_done_callback(lambda _: [task.cancel() for task in others])
+        if self._gone:
+            raise asyncio.CancelledError  # what gRPC does itself when it notices
         return None if reader.cancelled() else reader.result()
 
     def _connect(self) -> Session:
@@ -229,13 +235,22 @@ class _Connection:
                 seen = state.revision
                 self._wake.set()
 
-    async def _write_all(self, session: Session) -> None:
-        while True:
+    async def _write_all(self, session: Session, reader: asyncio.Task[Any]) -> None:
+        while not self._gone:
             await self._wake.wait()
             self._wake.clear()
-            while (state := session.state) is not None and (push := self._stream.next_push(state)) is not None:
-                self._log_push(push)
-                await self._context.write(push.body)
+            try:
+                await self._write_what_is_due(session)
+            except grpc.aio.InternalError:  # the call is over, and its cancellation has not arrived yet
+                self._gone = True
+                reader.cancel()
+
+    async def _write_what_is_due(self, session: Session) -> None:
+        while (state := session.state) is not None and (push := self._stream.next_push(state)) is not None:
+            self._log_push(push)
+            await self._context.write(push.body)
+        if state is not None and not self._stream.in_flight:
+            session.idle(state.revision)
 
     def _log_push(self, push: Push) -> None:
         if log.isEnabledFor(logging.INFO):

@@ -38,6 +38,10 @@ class Session(Protocol):
         """Take note of a rejected response. The rejected versions are not sent again on this stream until their content changes."""
         ...
 
+    def idle(self, revision: int) -> None:
+        """Take note that all of the state of a revision that the client subscribed to was sent and answered; may be repeated."""
+        ...
+
     def closed(self) -> None:
         """Release what the stream held. Called exactly once; nothing is called afterwards."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from meshctl_operator.xds.events import Outcome
@@ -22,11 +23,15 @@ _NONCE: Final = 5
 
 
 class SotwWatch(Watch):
-    """One type on a SotW stream. ``_complete`` is what the last response of CDS or LDS listed."""
+    """One type on a SotW stream.
+
+    ``_complete`` is what the last response of CDS or LDS listed, ``_forgotten`` what requests with an outdated nonce left out.
+    """
 
     def __init__(self, type_url: TypeUrl) -> None:
         super().__init__(type_url)
         self._complete: dict[ResourceName, XdsResource] = {}
+        self._forgotten: set[ResourceName] = set()
 
     def ask(self, change: SubscriptionChange) -> None:
         """Have newly wanted names answered: the complete list for CDS and LDS, else just these names."""
@@ -35,6 +40,9 @@ class SotwWatch(Watch):
         else:
             for name in change.added:
                 self.ask_again(name)
+        for name in self._forgotten & self.subscription.names:
+            self.ask_again(name)
+        self._forgotten.clear()
 
     def ask_all_again(self) -> None:
         """Have everything that is wanted sent, whatever the client holds."""
@@ -42,6 +50,14 @@ class SotwWatch(Watch):
             self.answer_due = True
         for name in (*self.held, *self.subscription.names):
             self.ask_again(name)
+
+    def note_stale(self, names: Collection[ResourceName]) -> None:
+        """Note what a request with an outdated nonce leaves out.
+
+        The client has forgotten these names. If the list that counts has them again, it needs them again, and nothing else would tell.
+        """
+        if self.exchange.in_flight:
+            self._forgotten |= self.subscription.names.difference(names)
 
     def vanished(self, names: list[ResourceName]) -> list[ResourceName]:
         """Tell of CDS and LDS only, by a list without them: for the other types a name that is left out says nothing."""
@@ -79,7 +95,7 @@ class SotwStream(XdsStream[SotwWatch]):
     def on_request(self, request: discovery_pb2.DiscoveryRequest) -> Outcome:
         """Understand a DiscoveryRequest. Raises ProtocolViolation, which ends the stream.
 
-        The names of a request whose nonce is not the latest are ignored: the answer to the latest response carries the current ones.
+        The names of a request whose nonce is not the latest do not count: the answer to the latest response carries the current ones.
         """
         type_url = self._identify(request.node, request.type_url)
         if type_url is None:
@@ -92,6 +108,7 @@ class SotwStream(XdsStream[SotwWatch]):
         error = request.error_detail if request.HasField("error_detail") else None
         ack, nack = answered(type_url, sent, error) if sent else (None, None)
         if nonce and nonce != latest:
+            watch.note_stale(request.resource_names)
             return Outcome(type_url, ack, nack, stale=sent is None)
         change = watch.subscription.replace(request.resource_names)
         watch.retain(change)

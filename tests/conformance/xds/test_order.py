@@ -9,7 +9,7 @@ from envoy.config.core.v3 import config_source_pb2
 from meshctl_operator.xds.discovery import XdsProtocol
 from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
 from tests.support.xds_client import XdsClient
-from tests.support.xds_rig import mark_of, sample, xds_rig
+from tests.support.xds_rig import XdsRig, mark_of, sample, xds_rig
 
 BOTH = pytest.mark.parametrize("protocol", ["sotw", "delta"])
 
@@ -29,22 +29,24 @@ def order(client: XdsClient) -> list[str]:
     return [received.type_url.short for received in client.log if received.type_url is not TypeUrl.SECRET]
 
 
-async def follow(client: XdsClient) -> None:
-    """Start as Envoy does, with the routes as well, and forget what came so far."""
+async def follow(rig: XdsRig, protocol: XdsProtocol) -> XdsClient:
+    """Return a client that has started as Envoy does, with the routes as well, and has forgotten what came so far."""
+    client = await rig.connect(protocol)
     await client.follow()
-    await client.wait_for(lambda: client.names(TypeUrl.LISTENER))
-    await client.subscribe(TypeUrl.ROUTE, "routes")
-    await client.wait_for(lambda: client.names(TypeUrl.ROUTE))
+    await client.wait_for(lambda: client.responses(TypeUrl.LISTENER))
+    if rig.discovery.state and rig.discovery.state.of(TypeUrl.ROUTE):
+        await client.subscribe(TypeUrl.ROUTE, "routes")
+        await client.wait_for(lambda: client.names(TypeUrl.ROUTE))
+    await rig.quiet(client)
+    client.log.clear()
+    return client
 
 
 @BOTH
 async def test_additions_come_in_the_order_of_references(protocol: XdsProtocol) -> None:
     """One change of everything is told as CDS, EDS, LDS, RDS."""
     async with xds_rig(*mesh("a")) as rig:
-        client = await rig.connect(protocol)
-        await follow(client)
-        await rig.quiet(client)
-        client.log.clear()
+        client = await follow(rig, protocol)
         rig.serve(*mesh("a", "2"))
         await client.wait_for(lambda: mark_of(client.resources[TypeUrl.ROUTE]["routes"]) == "2")
         await rig.quiet(client)
@@ -56,10 +58,7 @@ async def test_additions_come_in_the_order_of_references(protocol: XdsProtocol) 
 async def test_updated_cluster_is_followed_by_its_endpoints(protocol: XdsProtocol) -> None:
     """An update of a cluster is followed by its unchanged endpoints, while the ACK of CDS is withheld; then the ACK arrives."""
     async with xds_rig(sample(TypeUrl.CLUSTER, "a"), sample(TypeUrl.ENDPOINT, "a")) as rig:
-        client = await rig.connect(protocol)
-        await client.follow()
-        await rig.quiet(client)
-        client.log.clear()
+        client = await follow(rig, protocol)
         revision = rig.serve(sample(TypeUrl.CLUSTER, "a", "2"), sample(TypeUrl.ENDPOINT, "a"))
         await rig.discovery.wait_for(lambda: any(a.type_url is TypeUrl.CLUSTER and a.revision == revision for a in rig.discovery.acks))
         assert order(client)[:2] == ["CDS", "EDS"]
@@ -71,10 +70,7 @@ async def test_only_the_endpoints_of_updated_clusters_follow(protocol: XdsProtoc
     """Of three clusters one is updated: in Delta only its endpoints are sent again."""
     names = "abc"
     async with xds_rig(*[sample(t, name) for name in names for t in (TypeUrl.CLUSTER, TypeUrl.ENDPOINT)]) as rig:
-        client = await rig.connect(protocol)
-        await client.follow()
-        await rig.quiet(client)
-        client.log.clear()
+        client = await follow(rig, protocol)
         rig.serve(*[sample(TypeUrl.CLUSTER, n, "2" if n == "b" else "1") for n in names], *[sample(TypeUrl.ENDPOINT, n) for n in names])
         await client.wait_for(lambda: client.responses(TypeUrl.ENDPOINT))
         await rig.quiet(client)
@@ -93,10 +89,7 @@ async def test_endpoints_of_another_name_follow_by_the_mapping() -> None:
 
     async with xds_rig() as rig:
         rig.serve(cluster("1"), sample(TypeUrl.ENDPOINT, "shared"), eds_names={"a": "shared"})
-        client = await rig.connect("delta")
-        await client.follow()
-        await rig.quiet(client)
-        client.log.clear()
+        client = await follow(rig, "delta")
         rig.serve(cluster("2"), sample(TypeUrl.ENDPOINT, "shared"), eds_names={"a": "shared"})
         await client.wait_for(lambda: client.responses(TypeUrl.ENDPOINT))
         assert client.responses(TypeUrl.ENDPOINT)[0].names == ["shared"]
@@ -118,10 +111,7 @@ async def test_sotw_repeated_request_for_endpoints_is_answered() -> None:
 async def test_replaced_cluster_goes_after_the_routes(protocol: XdsProtocol) -> None:
     """When routes move to another cluster, the old one is removed only after they are ACKed."""
     async with xds_rig(*mesh("old")) as rig:
-        client = await rig.connect(protocol)
-        await follow(client)
-        await rig.quiet(client)
-        client.log.clear()
+        client = await follow(rig, protocol)
         client.hold.add(TypeUrl.ROUTE)
         rig.serve(*[r for r in mesh("new") if r.type_url is not TypeUrl.ROUTE], sample(TypeUrl.ROUTE, "routes", "moved"))
         await client.wait_for(lambda: client.unanswered)
@@ -136,10 +126,7 @@ async def test_replaced_cluster_goes_after_the_routes(protocol: XdsProtocol) -> 
 async def test_removal_alone_does_not_wait(protocol: XdsProtocol) -> None:
     """A cluster that vanishes while nothing else changes is removed at once."""
     async with xds_rig(*mesh("a"), sample(TypeUrl.CLUSTER, "b"), sample(TypeUrl.ENDPOINT, "b")) as rig:
-        client = await rig.connect(protocol)
-        await follow(client)
-        await rig.quiet(client)
-        client.log.clear()
+        client = await follow(rig, protocol)
         rig.serve(*mesh("a"))
         await client.wait_for(lambda: client.names(TypeUrl.CLUSTER) == ["a"])
         assert "LDS" not in order(client)

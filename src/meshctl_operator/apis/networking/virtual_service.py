@@ -122,7 +122,7 @@ class Delegate(StrictModel):
 
 
 class RegexRewrite(StrictModel):
-    """Rewrite of the path by a regular expression with ``\\1`` groups (Istio ``RegexRewrite``)."""
+    r"""Rewrite of the path by a regular expression with ``\\1`` groups (Istio ``RegexRewrite``)."""
 
     match: str = ""
     rewrite: str = ""

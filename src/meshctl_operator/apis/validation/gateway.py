@@ -190,7 +190,9 @@ def _check_parameters(tls: ServerTls, path: str, findings: Findings) -> None:
     low, high = tls.min_protocol_version, tls.max_protocol_version
     if low in _OLD_TLS and not tls.cipher_suites:
         hint = "list cipherSuites that old clients have, or ask for TLSV1_2"
-        findings.warn(codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} needs cipher suites that Envoy leaves out by default", hint=hint)
+        findings.warn(
+            codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} needs cipher suites that Envoy leaves out by default", hint=hint
+        )
     if low in _TLS_ORDER and high in _TLS_ORDER and _TLS_ORDER.index(low) > _TLS_ORDER.index(high):
         findings.warn(codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} is above maxProtocolVersion {high}: no client can connect")
     known = set[str]()

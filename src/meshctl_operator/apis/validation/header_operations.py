@@ -10,12 +10,19 @@ from meshctl_operator.apis.networking.virtual_service import HeaderOperations, H
 from meshctl_operator.apis.paths import child
 from meshctl_operator.apis.structure import did_you_mean
 from meshctl_operator.apis.validation import codes
-from meshctl_operator.apis.validation.envoy_operators import COMMAND_OPERATORS
+from meshctl_operator.apis.validation.envoy_operators import (
+    COMMAND_OPERATORS,
+    LENGTH_OPERATORS,
+    PLAIN_OPERATORS,
+    REQUIRED_OPERATORS,
+)
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.primitives import has_control_characters, is_header_name
 
+_ESCAPE: Final = 'write "%%" for a percent sign'
 _AUTHORITY: Final = frozenset({"host", ":authority"})
-_OPERATOR: Final = re.compile(r'%(?:%|([A-Z0-9_]+)(?:\((?:\["(?:[^"\\]|\\.)*"(?:\s*,\s*"(?:[^"\\]|\\.)*")*\]|[^)]*)\))?(?::[^%]*)?%)')
+_OPERATOR: Final = re.compile(r'%(?:%|([A-Z0-9_]+)(\((?:\["(?:[^"\\]|\\.)*"(?:\s*,\s*"(?:[^"\\]|\\.)*")*\]|[^)]*)\))?(:\d+)?%)')
+_HEADER_OPERATORS: Final = frozenset({"REQ", "RESP", "TRAILER"})
 
 
 def is_authority(name: str) -> bool:
@@ -34,11 +41,28 @@ def value_problem(value: str) -> tuple[str, str | None] | None:
     while position >= 0:
         match = _OPERATOR.match(value, position)
         if match is None:
-            return f'"{value}" has a % that starts no command operator', 'write "%%" for a percent sign'
-        name = match[1]
-        if name is not None and name not in COMMAND_OPERATORS:
-            return f'"%{name}%" is no command operator of Envoy', did_you_mean(name, COMMAND_OPERATORS) or 'write "%%" for a percent sign'
+            return f'"{value}" has a % that starts no command operator', _ESCAPE
+        if match[1] is not None:
+            problem = _operator_problem(match[1], match[2], match[3])
+            if problem is not None:
+                return problem
         position = value.find("%", match.end())
+    return None
+
+
+def _operator_problem(name: str, argument: str | None, length: str | None) -> tuple[str, str | None] | None:
+    if name not in COMMAND_OPERATORS:
+        return f'"%{name}%" is no command operator of Envoy', did_you_mean(name, COMMAND_OPERATORS) or _ESCAPE
+    if argument is not None and name in PLAIN_OPERATORS:
+        return f'"{name}" takes no argument', f"write %{name}%"
+    if name in REQUIRED_OPERATORS and argument in {None, "()"}:
+        return f'"{name}" needs an argument', f"write %{name}(...)%"
+    if length is not None and name not in LENGTH_OPERATORS:
+        return f'"{name}" cannot be cut to a length', f"leave {length} out"
+    if name in _HEADER_OPERATORS and argument is not None:
+        for header in argument[1:-1].split("?"):
+            if not is_header_name(header.removeprefix(":")):
+                return f'"{header}" in "%{name}{argument}%" is not the name of a header', None
     return None
 
 

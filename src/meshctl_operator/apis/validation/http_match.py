@@ -42,7 +42,7 @@ def check_http_matches(blocks: Sequence[HttpMatchRequest], path: str, findings: 
             _check_headers(block.without_headers, f"{where}.withoutHeaders", findings, applies_to_mesh=applies_to_mesh, star=True)
         for name, match in block.query_params.items():
             _check_match(match, child(f"{where}.queryParams", name), findings)
-        if block.port or "port" in block.model_fields_set:
+        if block.port:
             check_port(block.port, f"{where}.port", findings)
         check_labels(block.source_labels, f"{where}.sourceLabels", findings)
         if block.source_namespace and not is_dns_label(block.source_namespace):
@@ -56,9 +56,7 @@ def _check_match(match: StringMatch, path: str, findings: Findings, *, star: boo
         check_regex(match.regex, f"{path}.regex", findings)
 
 
-def _check_headers(
-    headers: Mapping[str, StringMatch], path: str, findings: Findings, *, applies_to_mesh: bool, star: bool = False
-) -> None:
+def _check_headers(headers: Mapping[str, StringMatch], path: str, findings: Findings, *, applies_to_mesh: bool, star: bool = False) -> None:
     for name, match in headers.items():
         where = child(path, name)
         if is_claim(name):

@@ -15,6 +15,7 @@ from meshctl_operator.apis.networking.virtual_service import (
     VirtualServiceSpec,
 )
 from meshctl_operator.apis.validation import codes
+from meshctl_operator.apis.validation.destinations import MESH_GATEWAY, check_destination, check_gateway_names, check_weights
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.primitives import check_labels, check_port, is_cidr, is_ip, is_wildcard_domain
 from meshctl_operator.base import hostname
@@ -44,7 +45,7 @@ def check_tcp_route(route: TcpRoute, path: str, findings: Findings) -> None:
 
 
 def _check_sni(sni: str, spec: VirtualServiceSpec, path: str, findings: Findings) -> None:
-    is_gateway_only = bool(spec.gateways) and "mesh" not in spec.gateways
+    is_gateway_only = bool(spec.gateways) and MESH_GATEWAY not in spec.gateways
     if is_gateway_only and _GENERATED_SNI.fullmatch(sni):
         return
     if is_ip(sni):
@@ -60,21 +61,17 @@ def _check_sni(sni: str, spec: VirtualServiceSpec, path: str, findings: Findings
 
 
 def _check_block(block: L4MatchAttributes | TlsMatchAttributes, path: str, findings: Findings) -> None:
-    from meshctl_operator.apis.validation.virtual_service import check_gateway_names
-
     for index, subnet in enumerate(block.destination_subnets):
         if not is_ip(subnet) and not is_cidr(subnet):
             message = f'"{subnet}" is neither an IP address nor a range'
             findings.error(codes.BAD_ADDRESS, f"{path}.destinationSubnets[{index}]", message)
-    if block.port or "port" in block.model_fields_set:
+    if block.port:
         check_port(block.port, f"{path}.port", findings)
     check_labels(block.source_labels, f"{path}.sourceLabels", findings)
     check_gateway_names(block.gateways, f"{path}.gateways", findings)
 
 
 def _check_destinations(destinations: Sequence[RouteDestination], path: str, findings: Findings) -> None:
-    from meshctl_operator.apis.validation.virtual_service import check_destination, check_weights
-
     if not destinations:
         findings.error(codes.NO_ROUTES, f"{path}.route", "is required", hint="name the destination")
         return

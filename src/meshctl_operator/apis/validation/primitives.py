@@ -181,7 +181,9 @@ def check_selector(labels: Mapping[str, str], path: str, findings: Findings, *, 
         if not key:
             findings.error(codes.BAD_SELECTOR, where, "has an empty key")
         if "*" in key or "*" in value:
-            findings.error(codes.BAD_SELECTOR, where, f'"{value}": a selector knows no wildcards' if "*" in value else f'"{key}" has a wildcard')
+            findings.error(
+                codes.BAD_SELECTOR, where, f'"{value}": a selector knows no wildcards' if "*" in value else f'"{key}" has a wildcard'
+            )
         elif max_value is not None and len(value) > max_value:
             findings.error(codes.BAD_SELECTOR, where, f"has {len(value)} characters, at most {max_value} are allowed")
 

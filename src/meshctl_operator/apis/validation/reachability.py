@@ -12,8 +12,6 @@ from meshctl_operator.apis.validation.findings import Findings
 
 def check_http_reachability(routes: Sequence[HttpRoute], path: str, findings: Findings) -> None:
     """Warn about HTTP rules and match blocks that earlier ones make useless."""
-    if len(routes) < 2 and (not routes or len(routes[0].match) < 2):  # noqa: PLR2004  (one rule with one block hides nothing)
-        return
     prefixes: dict[str, list[tuple[HttpMatchRequest, str]]] = {}
     known: dict[str, str] = {}
     catch_all: str | None = None
@@ -33,8 +31,9 @@ def check_http_reachability(routes: Sequence[HttpRoute], path: str, findings: Fi
                 useless.append((f"{where}.match[{position}]", earlier))
                 continue
             known[key] = place
-            if block.uri is not None and block.uri.prefix is not None and route.delegate is None:
-                prefixes.setdefault(block.uri.prefix, []).append((block, place))
+            covered = "" if block.uri is None else block.uri.prefix
+            if covered is not None and route.delegate is None:  # whether a delegate takes everything is not known here
+                prefixes.setdefault(covered, []).append((block, place))
         if len(useless) == len(route.match):
             findings.warn(codes.UNREACHABLE, where, f"is never reached: {useless[0][1]} already matches the same requests")
         else:
@@ -84,14 +83,11 @@ def _block_key(block: HttpMatchRequest) -> str:
 
 def _covering(block: HttpMatchRequest, prefixes: Mapping[str, Sequence[tuple[HttpMatchRequest, str]]]) -> str | None:
     """Return the place of an earlier prefix match that takes every request of this block."""
-    text = None if block.uri is None else block.uri.prefix if block.uri.prefix is not None else block.uri.exact
-    if text is None or not prefixes:
-        return None
-    for prefix, entries in prefixes.items():
-        if text.startswith(prefix):
-            for earlier, place in entries:
-                if _implies(block, earlier):
-                    return place
+    text = "" if block.uri is None else block.uri.prefix or block.uri.exact or ""
+    for end in range(len(text) + 1) if prefixes else ():
+        for earlier, place in prefixes.get(text[:end], ()):
+            if _implies(block, earlier):
+                return place
     return None
 
 
@@ -106,7 +102,7 @@ def _implies(block: HttpMatchRequest, earlier: HttpMatchRequest) -> bool:
         (block.headers, earlier.headers),
         (block.without_headers, earlier.without_headers),
         (block.query_params, earlier.query_params),
-        (block.source_labels, earlier.source_labels),
+        ({} if block.gateways else block.source_labels, earlier.source_labels),  # Istio ignores labels beside gateways
     ):
         if wanted and not wanted.items() <= found.items():
             return False

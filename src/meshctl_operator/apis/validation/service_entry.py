@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from meshctl_operator.apis import codes as structure_codes
-from meshctl_operator.apis.networking.service_entry import Location, Resolution, ServiceEntrySpec, ServicePort
+from meshctl_operator.apis.networking.service_entry import Resolution, ServiceEntrySpec, ServicePort
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
 from meshctl_operator.apis.validation import codes
 from meshctl_operator.apis.validation.findings import Findings
@@ -65,7 +65,9 @@ def _check_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
             problem = "stands for every host" if host == "*" else "is not a DNS name"
             findings.error(codes.BAD_SE_HOSTS, path, f'"{host}" {problem}', hint="name the host, or *.suffix")
         elif host.startswith("*") and not host.startswith("*.") and spec.resolution is not Resolution.DYNAMIC_DNS:
-            findings.warn(codes.BAD_SE_HOSTS, path, f'"{host}" is a partial wildcard, which TLS cannot match', hint='write "*." and a suffix')
+            findings.warn(
+                codes.BAD_SE_HOSTS, path, f'"{host}" is a partial wildcard, which TLS cannot match', hint='write "*." and a suffix'
+            )
 
 
 def _check_addresses(spec: ServiceEntrySpec, findings: Findings) -> None:
@@ -167,13 +169,13 @@ def _check_traffic(spec: ServiceEntrySpec, findings: Findings) -> None:
     """Check whether traffic for the hosts can be told apart from other traffic."""
     if len(spec.hosts) > 1 and spec.resolution is not Resolution.NONE:
         for index, port in enumerate(spec.ports):
-            if port.protocol and _is_plain_tcp(port):
-                message = f"{port.protocol} carries no host name, so {len(spec.hosts)} hosts cannot share the port"
-                hint = "write one ServiceEntry for each host"
-                findings.error(codes.BAD_SE_HOSTS, f"spec.ports[{index}].protocol", message, hint=hint)
+            if not port.protocol or _is_plain_tcp(port):
+                message = f"{port.protocol or 'a sniffed protocol'} carries no host name, so {len(spec.hosts)} hosts cannot share the port"
+                way_out = "write one ServiceEntry for each host"
+                findings.error(codes.BAD_SE_HOSTS, f"spec.ports[{index}].protocol", message, hint=way_out)
                 return
     is_tcp_only = bool(spec.ports) and all(_is_plain_tcp(port) for port in spec.ports)
-    if is_tcp_only and not spec.addresses and spec.location is Location.MESH_EXTERNAL:
+    if is_tcp_only and not spec.addresses:
         hint = "add addresses"
         findings.warn(codes.DOUBTFUL_SE, "spec.addresses", "is empty: any TCP traffic to these ports is taken for this service", hint=hint)
 

@@ -129,7 +129,7 @@ def _check_egress(spec: SidecarSpec, findings: Findings) -> None:
             if host in hosts and hosts[host] == path:
                 findings.warn(codes.BAD_EGRESS_HOST, f"{path}.hosts[{position}]", f'"{host}" is listed twice')
             hosts[host] = path
-        if listener.port is None and not listener.bind.startswith("unix://"):
+        if listener.port is None:
             if catch_all is not None:
                 findings.error(codes.BAD_EGRESS, path, f"has no port, like {catch_all}", hint="merge their hosts")
             elif index != len(spec.egress) - 1:
@@ -145,7 +145,7 @@ def _check_egress_listener(listener: EgressListener, path: str, findings: Findin
         findings.error(codes.BAD_ADDRESS, f"{path}.bind", f'"{bind}" is neither an IP address nor a Unix socket')
     if port is None:
         if bind:
-            findings.error(codes.BAD_EGRESS, f"{path}.bind", "needs a port", hint="add port")
+            findings.warn(codes.BAD_EGRESS, f"{path}.bind", "has no effect without a port", hint="add port")
         return
     if is_socket:
         if port.number:

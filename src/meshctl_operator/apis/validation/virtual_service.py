@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from meshctl_operator.apis.networking.common import Destination
 from meshctl_operator.apis.networking.virtual_service import HttpRoute, VirtualServiceSpec
 from meshctl_operator.apis.validation import codes
+from meshctl_operator.apis.validation.destinations import MESH_GATEWAY, check_destination, check_gateway_names, check_weights
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.header_operations import check_authority_once, check_headers
 from meshctl_operator.apis.validation.http_actions import (
@@ -21,20 +20,9 @@ from meshctl_operator.apis.validation.http_actions import (
 )
 from meshctl_operator.apis.validation.http_match import check_http_matches
 from meshctl_operator.apis.validation.l4_routes import check_tcp_route, check_tls_route
-from meshctl_operator.apis.validation.primitives import (
-    check_export_to,
-    check_period,
-    check_port,
-    is_dns_label,
-    is_fqdn,
-    is_ip,
-    is_wildcard_domain,
-)
+from meshctl_operator.apis.validation.primitives import check_export_to, check_period, is_ip, is_wildcard_domain
 from meshctl_operator.apis.validation.reachability import check_http_reachability, check_l4_reachability
 from meshctl_operator.base import hostname
-
-MESH_GATEWAY: Final = "mesh"
-_MAX_TOTAL_WEIGHT: Final = 2**32 - 1
 
 
 def check_virtual_service(spec: VirtualServiceSpec, findings: Findings) -> None:
@@ -84,51 +72,6 @@ def _check_hosts(hosts: Sequence[str], findings: Findings, *, applies_to_mesh: b
         cover = next((wild for wild in wildcards if wild != host and hostname.subset_of(host, wild)), None)
         if cover is not None:
             findings.error(codes.BAD_VS_HOSTS, f"spec.hosts[{index}]", f'"{host}" is covered by "{cover}"', hint="keep one of them")
-
-
-def check_gateway_names(gateways: Sequence[str], path: str, findings: Findings) -> None:
-    """Check references to gateways. What stands behind the first entry without a namespace was never checked by Istio: warnings."""
-    is_strict = True
-    for index, gateway in enumerate(gateways):
-        where = f"{path}[{index}]"
-        report = findings.error if is_strict else findings.warn
-        namespace, slash, name = gateway.partition("/")
-        if slash:
-            if not is_dns_label(namespace) or not is_dns_label(name):
-                report(codes.BAD_VS_GATEWAYS, where, f'"{gateway}" is not namespace/name', hint="both parts are DNS labels")
-            continue
-        is_strict = False
-        if gateway == MESH_GATEWAY:
-            continue
-        if not is_fqdn(gateway):
-            report(codes.BAD_VS_GATEWAYS, where, f'"{gateway}" is not the name of a gateway')
-        elif "." in gateway:
-            first, _, rest = gateway.partition(".")
-            findings.warn(codes.BAD_VS_GATEWAYS, where, "uses the old form name.namespace", hint=f'write "{rest.split(".")[0]}/{first}"')
-
-
-def check_destination(destination: Destination, path: str, findings: Findings) -> None:
-    """Check where traffic goes."""
-    if destination.host == "*" or not is_wildcard_domain(destination.host):
-        message = "is required" if not destination.host else f'"{destination.host}" is not the host name of a service'
-        hint = "make a ServiceEntry for the address and name its host" if is_ip(destination.host) else None
-        findings.error(codes.BAD_DESTINATION, f"{path}.host", message, hint=hint)
-    if destination.subset and not is_dns_label(destination.subset):
-        findings.error(codes.BAD_DESTINATION, f"{path}.subset", f'"{destination.subset}" is not a DNS label')
-    if destination.port is not None:
-        check_port(destination.port.number, f"{path}.port.number", findings)
-
-
-def check_weights(weights: Sequence[int], path: str, findings: Findings) -> None:
-    """Check the weights of one rule."""
-    for index, weight in enumerate(weights):
-        if weight < 0:
-            findings.error(codes.BAD_WEIGHT, f"{path}[{index}].weight", f"{weight} is negative", hint="weights are 0 or more")
-    total = sum(weight for weight in weights if weight > 0)
-    if len(weights) > 1 and total == 0 and min(weights) == 0:
-        findings.error(codes.BAD_WEIGHT, path, f"{len(weights)} destinations have a total weight of 0", hint="give one of them a weight")
-    elif total > _MAX_TOTAL_WEIGHT:
-        findings.error(codes.BAD_WEIGHT, path, f"the total weight {total} is too large", hint=f"the most is {_MAX_TOTAL_WEIGHT}")
 
 
 def _check_http_route(route: HttpRoute, path: str, findings: Findings, *, is_delegate: bool, applies_to_mesh: bool) -> None:

@@ -35,7 +35,6 @@ def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
     """Return the Cluster."""
     message = cluster_pb2.Cluster(name=cluster.name, alt_stat_name=cluster.alt_stat_name, type=_discovery(cluster.discovery))
     message.connect_timeout.CopyFrom(emit_duration(cluster.connect_timeout))
-    message.common_lb_config.SetInParent()
     if cluster.panic_threshold is not None:
         message.common_lb_config.healthy_panic_threshold.value = cluster.panic_threshold
     if cluster.sticky_sessions:
@@ -86,7 +85,7 @@ def _set_discovery(message: cluster_pb2.Cluster, cluster: ClusterInput) -> None:
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(emit_endpoints(cluster.load_assignment))
     if cluster.dns_refresh is not None:
-        message.dns_lookup_family = cluster_pb2.Cluster.V4_ONLY
+        message.dns_lookup_family = cluster_pb2.Cluster.ALL if cluster.dns_all_families else cluster_pb2.Cluster.V4_ONLY
         message.dns_refresh_rate.CopyFrom(emit_duration(cluster.dns_refresh))
         message.dns_jitter.nanos = _DNS_JITTER_NANOS
         message.respect_dns_ttl = True

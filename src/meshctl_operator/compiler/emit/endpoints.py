@@ -8,7 +8,6 @@ from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 
 from meshctl_operator.compiler.inputs.endpoints import EndpointHealth, EndpointsInput, LbEndpointInput, LocalityInput
-from meshctl_operator.model.proxies import Locality
 
 _UNIX: Final = "unix://"
 
@@ -29,9 +28,7 @@ def emit_address(address: str, port: int) -> address_pb2.Address:
 
 def _locality(locality: LocalityInput) -> endpoint_components_pb2.LocalityLbEndpoints:
     message = endpoint_components_pb2.LocalityLbEndpoints(priority=locality.priority)
-    place = locality.locality
-    if place != Locality():
-        message.locality.CopyFrom(base_pb2.Locality(region=place.region, zone=place.zone, sub_zone=place.sub_zone))
+    message.locality.CopyFrom(base_pb2.Locality(region=locality.region, zone=locality.zone, sub_zone=locality.sub_zone))
     if locality.weight:  # Envoy refuses a weight of 0
         message.load_balancing_weight.value = locality.weight
     message.lb_endpoints.extend(_endpoint(endpoint) for endpoint in locality.endpoints)

@@ -10,8 +10,8 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.emit.access_log import emit_access_log
-from meshctl_operator.compiler.emit.values import emit_duration
 from meshctl_operator.compiler.emit.routes import emit_route_configuration
+from meshctl_operator.compiler.emit.values import emit_duration
 from meshctl_operator.compiler.filters import cors, fault, grpc_stats, grpc_web, router
 from meshctl_operator.compiler.inputs.listeners import EscapedSlashes, HttpConnectionManagerInput
 from meshctl_operator.compiler.ordering import HttpFilterName

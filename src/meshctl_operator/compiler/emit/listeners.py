@@ -15,10 +15,16 @@ from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.emit.access_log import emit_access_log
 from meshctl_operator.compiler.emit.downstream_tls import emit_downstream_tls
-from meshctl_operator.compiler.emit.values import emit_duration
 from meshctl_operator.compiler.emit.http_connection_manager import emit_http_connection_manager
 from meshctl_operator.compiler.emit.tcp_proxy import emit_tcp_filters
-from meshctl_operator.compiler.inputs.listeners import MATCH_ALL, ChainMatchInput, FilterChainInput, HttpConnectionManagerInput, ListenerInput
+from meshctl_operator.compiler.emit.values import emit_duration
+from meshctl_operator.compiler.inputs.listeners import (
+    MATCH_ALL,
+    ChainMatchInput,
+    FilterChainInput,
+    HttpConnectionManagerInput,
+    ListenerInput,
+)
 
 TRANSPORT_CONNECT_TIMEOUT: Final = Duration.of(seconds=15)
 """Time for the TLS handshake of a client, on every chain as with Istio: a silent client must not hold a connection for good."""

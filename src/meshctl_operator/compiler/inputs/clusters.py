@@ -158,7 +158,7 @@ class ClusterInput:
     """One cluster.
 
     ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
-    what STATIC and DNS clusters carry themselves. ``dns_refresh`` is set for DNS clusters. ``port_override`` is for ORIGINAL_DST.
+    what STATIC and DNS clusters carry themselves. ``dns_refresh`` is set for DNS clusters; they look for IPv4 unless ``dns_all_families``. ``port_override`` is for ORIGINAL_DST.
     """
 
     name: str
@@ -171,6 +171,7 @@ class ClusterInput:
     sticky_sessions: bool = False
     load_assignment: EndpointsInput | None = None
     dns_refresh: Duration | None = None
+    dns_all_families: bool = False
     port_override: int | None = None
     keepalive: KeepaliveInput | None = None
     http: HttpInput | None = None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from meshctl_operator.model.proxies import Locality
-
 
 class EndpointHealth(StrEnum):
     """Health that is told to Envoy (``core.v3.HealthStatus``)."""
@@ -33,10 +31,12 @@ class LbEndpointInput:
 
 @dataclass(frozen=True, slots=True)
 class LocalityInput:
-    """The endpoints of one locality and priority. The weight of the locality is the sum of theirs."""
+    """The endpoints of one locality and priority; unknown parts of the place are empty."""
 
-    locality: Locality
     endpoints: tuple[LbEndpointInput, ...]
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
     priority: int = 0
 
     @property

@@ -301,9 +301,7 @@ class VirtualHostInput:
     def __hash__(self) -> int:
         """Return the hash of all fields, computed once."""
         if not self._hash:
-            object.__setattr__(
-                self, "_hash", hash((self.name, self.domains, self.routes, self.require_tls, self.attempt_count)) or 1
-            )
+            object.__setattr__(self, "_hash", hash((self.name, self.domains, self.routes, self.require_tls, self.attempt_count)) or 1)
         return self._hash
 
 

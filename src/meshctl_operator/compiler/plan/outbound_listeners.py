@@ -79,7 +79,11 @@ class _Draft:
         for chain in wanted.chains:
             winner = self._claims.owner(chain)
             # Every HTTP service of a port shares one chain, whose routes tell them apart by host; a lost HTTP chain is no loss.
-            shared = winner is not None and isinstance(winner.network, HttpConnectionManagerInput) and isinstance(chain.network, HttpConnectionManagerInput)
+            shared = (
+                winner is not None
+                and isinstance(winner.network, HttpConnectionManagerInput)
+                and isinstance(chain.network, HttpConnectionManagerInput)
+            )
             if shared or (winner is not None and winner == chain):
                 kept = True
                 continue

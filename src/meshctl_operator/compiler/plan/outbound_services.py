@@ -205,19 +205,25 @@ class _L4Chains:
         for item in rules:
             for index, rule in enumerate(item.spec.tcp):
                 path = f"spec.tcp[{index}]"
-                subnets: list[str] = []
-                passing = [match for match in rule.match if passes(match, self._client, item.namespace)]
+                passing = [(place, match) for place, match in enumerate(rule.match) if passes(match, self._client, item.namespace)]
                 if rule.match and not passing:
                     continue
-                if not rule.match or any(not match.destination_subnets for match in passing):
-                    if self._add(item, L4Rule(item.key, path, rule.route), ChainMatchInput(prefix_ranges=self._ranges)):
+                chosen = L4Rule(item.key, path, rule.route)
+                if not rule.match or any(not match.destination_subnets for _, match in passing):
+                    if self._add(item, chosen, ChainMatchInput(prefix_ranges=self._ranges)):
                         return True
                     continue
-                subnets = [subnet for match in passing for subnet in match.destination_subnets]
-                limited = address_ranges(subnets, item.key, f"{path}.match", self._found)
-                if limited is not None and self._add(item, L4Rule(item.key, path, rule.route), ChainMatchInput(prefix_ranges=limited)):
-                    if limited in {(), self._ranges}:
-                        return True
+                ranges: set[str] = set()
+                everywhere = False
+                for place, match in passing:
+                    found = address_ranges(match.destination_subnets, item.key, f"{path}.match[{place}].destinationSubnets", self._found)
+                    everywhere = everywhere or found == ()
+                    ranges.update(found or ())
+                limited = () if everywhere else tuple(sorted(ranges))
+                if not everywhere and not limited:
+                    continue
+                if self._add(item, chosen, ChainMatchInput(prefix_ranges=limited)) and limited in {(), self._ranges}:
+                    return True
         return False
 
     def add_tls(self, rules: list[ResolvedVirtualService]) -> None:
@@ -236,12 +242,12 @@ class _L4Chains:
                     if names is None or ranges is None or (names, ranges) in handled:
                         continue
                     handled.add((names, ranges))
-                    self._add(item, L4Rule(item.key, f"spec.tls[{index}]", rule.route), ChainMatchInput(prefix_ranges=ranges, server_names=names))
+                    self._add(
+                        item, L4Rule(item.key, f"spec.tls[{index}]", rule.route), ChainMatchInput(prefix_ranges=ranges, server_names=names)
+                    )
 
     def _add(self, item: ResolvedVirtualService, rule: L4Rule, match: ChainMatchInput) -> bool:
-        planned = routed_proxy(
-            self._ctx, self._client, rule, protocol=self._port.protocol, access_log=self._log, found=self._found
-        )
+        planned = routed_proxy(self._ctx, self._client, rule, protocol=self._port.protocol, access_log=self._log, found=self._found)
         if planned is None:
             return False
         proxy, keys = planned

@@ -110,7 +110,8 @@ def _forward(item: HttpRule, default_retry: RetryInput | None, headers: HeaderPl
     rule = item.rule
     if (refusal := _weights_problem(rule, item.place)) is not None:
         return refusal
-    rewrite, authority = "", ""
+    rewrite: str | RegexRewriteInput = ""
+    authority = ""
     if rule.rewrite is not None:
         planned = _rewrite(rule.rewrite, item.place_of("rewrite", "rewrite"))
         if isinstance(planned, Diagnostic):

@@ -9,7 +9,8 @@ from meshctl_operator.apis.networking.virtual_service import HeaderOperations, H
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.compiler import codes
 from meshctl_operator.compiler.inputs.routes import NO_HEADER_OPERATIONS, HeaderOperationsInput, HeaderValueInput
-from meshctl_operator.compiler.plan.route_texts import format_problem, header_name_problem, plain_text_problem
+from meshctl_operator.compiler.plan.route_formats import format_problem
+from meshctl_operator.compiler.plan.route_texts import header_name_problem, plain_text_problem
 from meshctl_operator.model.virtual_services import Place
 
 

@@ -121,7 +121,9 @@ def _query(params: Mapping[str, StringMatch], place: Place) -> tuple[QueryMatchI
     for name, match in sorted(params.items()):
         at = place.at(f".queryParams[{name}]")
         if not 0 < len(name.encode(errors="replace")) <= _MAX_QUERY_NAME:
-            message = f"the name of a query parameter has 1 to {_MAX_QUERY_NAME} characters, this one has {len(name)}; the block is left out"
+            message = (
+                f"the name of a query parameter has 1 to {_MAX_QUERY_NAME} characters, this one has {len(name)}; the block is left out"
+            )
             raise _Unusable(codes.UNUSABLE_MATCH.error(at.subject, at.path, message))
         found.append(QueryMatchInput(name, plan_text(match, at)))
     return tuple(found)

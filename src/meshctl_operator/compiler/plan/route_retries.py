@@ -13,9 +13,7 @@ from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.virtual_services import Place
 
-DEFAULT_RETRY: Final = RetryInput(
-    num_retries=2, retry_on="connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
-)
+DEFAULT_RETRY: Final = RetryInput(num_retries=2, retry_on="connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes")
 """What holds where neither rule nor mesh says anything (Istio's built-in policy)."""
 
 _STATUS_CODES: Final = "retriable-status-codes"

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "kubernetes://"
 _OTHER_SCHEMES: Final = ("kubernetes-gateway://", "configmap://", "builtin://", "sds://")
+MIN_RSA_BITS: Final = 2048
+"""Envoy refuses shorter RSA keys, and every curve but these."""
+_CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _KEY_PAIRS: Final = (("cert", "key"), ("tls.crt", "tls.key"))
 
 
@@ -113,7 +116,11 @@ def _pem_problem(certificate_chain: bytes, private_key: bytes) -> str | None:
         key = load_pem_private_key(private_key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return "has a private key that is not PEM without a pass phrase"
-    return None if _same_key(certified, key.public_key()) else "has a private key that does not belong to its certificate"
+    if not _same_key(certified, key.public_key()):
+        return "has a private key that does not belong to its certificate"
+    return (
+        None if _is_accepted(certified) else "has a key that Envoy does not accept: RSA of 2048 bits or more, ECDSA P-256, P-384, P-521, Ed25519"
+    )
 
 
 def _same_key(one: CertificatePublicKeyTypes, other: PublicKeyTypes) -> bool:
@@ -121,3 +128,15 @@ def _same_key(one: CertificatePublicKeyTypes, other: PublicKeyTypes) -> bool:
 
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return one.public_bytes(*form) == other.public_bytes(*form)
+
+
+def _is_accepted(key: CertificatePublicKeyTypes) -> bool:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    if isinstance(key, RSAPublicKey):
+        return key.key_size >= MIN_RSA_BITS
+    if isinstance(key, EllipticCurvePublicKey):
+        return key.curve.name in _CURVES
+    return isinstance(key, Ed25519PublicKey)

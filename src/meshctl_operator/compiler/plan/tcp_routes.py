@@ -108,7 +108,9 @@ def server_names(sni_hosts: Iterable[str], subject: ObjectKey, path: str, found:
             return ()
         if is_wildcard(host) and not host.startswith("*."):
             message = f'is "{host}", which Envoy cannot match; it is left out'
-            found.append(gateway_codes.SNI_UNUSABLE.warning(subject, f"{path}[{index}]", message, hint=f'did you mean "*.{host[1:].lstrip("-.")}"?'))
+            found.append(
+                gateway_codes.SNI_UNUSABLE.warning(subject, f"{path}[{index}]", message, hint=f'did you mean "*.{host[1:].lstrip("-.")}"?')
+            )
         elif host:
             usable.add(host.lower())
     return tuple(sorted(usable)) or None

@@ -104,9 +104,7 @@ def emit_direct_response(response: DirectResponseInput) -> route_components_pb2.
 
 
 def _weighted(cluster: WeightedClusterInput) -> Any:  # noqa: ANN401  (protobuf messages carry no types)
-    message = route_components_pb2.WeightedCluster.ClusterWeight(
-        name=cluster.name, host_rewrite_literal=cluster.host_rewrite or None
-    )
+    message = route_components_pb2.WeightedCluster.ClusterWeight(name=cluster.name, host_rewrite_literal=cluster.host_rewrite or None)
     message.weight.value = cluster.weight
     add_header_operations(message, cluster.headers)
     return message

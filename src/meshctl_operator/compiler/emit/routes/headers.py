@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 
 from meshctl_operator.compiler.inputs.routes import HeaderOperationsInput, HeaderValueInput
 
-_Carrier = route_components_pb2.Route | route_components_pb2.WeightedCluster.ClusterWeight
+_Carrier: TypeAlias = route_components_pb2.Route | route_components_pb2.WeightedCluster.ClusterWeight
 
 
 def add_header_operations(message: _Carrier, headers: HeaderOperationsInput) -> None:
@@ -19,7 +21,5 @@ def add_header_operations(message: _Carrier, headers: HeaderOperationsInput) -> 
 
 
 def _option(header: HeaderValueInput) -> base_pb2.HeaderValueOption:
-    action = (
-        base_pb2.HeaderValueOption.APPEND_IF_EXISTS_OR_ADD if header.append else base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
-    )
+    action = base_pb2.HeaderValueOption.APPEND_IF_EXISTS_OR_ADD if header.append else base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
     return base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=header.name, value=header.value), append_action=action)

@@ -1,0 +1,73 @@
+"""``meshctl bootstrap``: the configuration that an Envoy is started with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.cli.proxy_options import described_proxy, input_options, proxy_options, read_inputs
+
+_LAST_PORT: Final = 65_535
+
+
+@click.command()
+@input_options
+@proxy_options
+@click.option("--xds", default="127.0.0.1:15010", show_default=True, metavar="HOST:PORT", help="Where the control plane listens.")
+@click.option(
+    "--admin-port", type=click.IntRange(0, _LAST_PORT), default=15000, show_default=True, help="Admin port on 127.0.0.1; 0 for any."
+)
+@click.option("--delta/--sotw", default=True, help="Incremental or state-of-the-world xDS; incremental is the default.")
+@click.option(
+    "-o", "--output", type=click.Choice(["yaml", "json", "text"]), default="yaml", show_default=True, help="Notation; text is YAML."
+)
+def bootstrap(
+    *,
+    paths: tuple[str, ...],
+    files: tuple[str, ...],
+    namespace: str,
+    proxy: str | None,
+    proxy_file: str | None,
+    xds: str,
+    admin_port: int,
+    delta: bool,
+    output: str,
+) -> None:
+    r"""Print the Envoy bootstrap of a proxy.
+
+    \b
+      envoy --config-yaml "$(meshctl bootstrap --proxy router:gw.istio-system --xds 127.0.0.1:15010)"
+
+    Config objects are optional: among them the workload of the name gives labels, address and service account.
+    """
+    description = described_proxy(proxy, proxy_file, namespace)
+    host, port = parse_address(xds)
+    from meshctl_operator.bootstrap.bootstrap import bootstrap as write_bootstrap
+    from meshctl_operator.bootstrap.bootstrap import to_json, to_yaml
+    from meshctl_operator.bootstrap.options import BootstrapOptions, XdsVariant
+
+    given = (*files, *paths)
+    if given:
+        from meshctl_operator.controlplane.translation import known_proxy
+
+        inputs = read_inputs(given, namespace)
+        known, findings = known_proxy(inputs.changes, description)
+        for finding in findings:
+            click.echo(str(finding), err=True)
+    else:
+        known = description.as_proxy()
+    variant = XdsVariant.DELTA if delta else XdsVariant.SOTW
+    options = BootstrapOptions(known, host, port, admin_port=admin_port, variant=variant, metadata=description.metadata)
+    message = write_bootstrap(options)
+    click.echo(to_json(message) if output == "json" else to_yaml(message), nl=output == "json")
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read ``host:port`` or ``[::1]:port``. Raises SettingsError for anything else."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) <= _LAST_PORT:
+        raise SettingsError(f'--xds: "{text}" is not HOST:PORT', hint="for example 127.0.0.1:15010")
+    return host, int(port)

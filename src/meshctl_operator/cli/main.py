@@ -1,0 +1,120 @@
+"""The entry point of ``meshctl``: finds the verb, turns what went wrong into a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import click
+
+from meshctl_operator import __version__
+from meshctl_operator.base.errors import MeshctlError
+from meshctl_operator.cli.output import ExitCode, print_error
+
+
+class Verb(NamedTuple):
+    """Where a verb is implemented, and what it does in one line."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+VERBS: Final[dict[str, Verb]] = {
+    "dev": Verb("dev", "dev", "Run the whole mesh of a directory on this machine."),
+    "serve": Verb("serve", "serve", "Run the control plane."),
+    "validate": Verb("validate", "validate", "Check config objects, each by itself."),
+    "translate": Verb("translate", "translate", "Show what one proxy would be served."),
+    "bootstrap": Verb("bootstrap", "bootstrap", "Print the Envoy bootstrap of a proxy."),
+    "docs": Verb("docs", "docs", "Explain a diagnostic code."),
+    "version": Verb("version", "version", "Print versions."),
+    "completion": Verb("completion", "completion", "Print the completion script of a shell."),
+}
+"""The verbs in the order of the help. Their modules are imported when they are called: start-up time is a feature."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed, and whose help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (the signature of click)
+        """Return the names of the verbs, in the order of the help."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (the signature of click)
+        """Import a verb."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command = getattr(importlib.import_module(f"meshctl_operator.cli.{verb.module}"), verb.attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"cli.{verb.module}.{verb.attribute} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (the signature of click)
+        """Write the list of verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, with a suggestion for one that does not exist."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, 1)
+            suggestion = f' Did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'No such verb "{args[0]}".{suggestion}', ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
+@click.version_option(__version__, prog_name="meshctl", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Serve Istio routing objects to stock Envoys: check them, translate them, run them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``meshctl`` and return its exit code. Mistakes of the user give a message and a hint, never a traceback."""
+    try:
+        result = cli.main(args=None if arguments is None else list(arguments), prog_name="meshctl", standalone_mode=False)
+    except click.UsageError as error:
+        _usage(error)
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        print_error(error.format_message())
+        return ExitCode.FAILED
+    except MeshctlError as error:
+        print_error(str(error), error.hint)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away, as `| head` does. Python would complain once more while it flushes standard output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except OSError as error:
+        print_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return ExitCode.FAILED
+    except Exception as error:
+        if os.environ.get("MESHCTL_TRACEBACK"):
+            raise
+        print_error(f"internal error: {error!r}", "this is a defect of meshctl; MESHCTL_TRACEBACK=1 shows where it comes from")
+        return ExitCode.FAILED
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _usage(error: click.UsageError) -> None:
+    """Say what is wrong with the command line and how it is called."""
+    path = error.ctx.command_path if error.ctx is not None else "meshctl"
+    print_error(error.format_message(), f"{path} --help")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

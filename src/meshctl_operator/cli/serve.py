@@ -1,0 +1,190 @@
+"""``meshctl serve``: the control plane as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.cli.output import ExitCode, Format, finding_line
+
+if TYPE_CHECKING:
+    from meshctl_operator.controlplane.events import Event, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What ``serve`` was called with."""
+
+    config_dirs: tuple[str, ...]
+    namespace: str
+    xds: str
+    http: str
+    mesh_config: str | None
+    output: Format
+    acks: bool
+    recompute: bool
+
+
+@click.command()
+@click.option("--config-dir", "config_dirs", multiple=True, metavar="DIR", help="Directory of config objects, watched (repeatable).")
+@click.option("--kubernetes", is_flag=True, help="Read config objects from a Kubernetes API server (not supported yet).")
+@click.option("--context", metavar="NAME", help="Context of KUBECONFIG, with --kubernetes.")
+@click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of objects that name none.")
+@click.option("--xds", default="127.0.0.1:15010", show_default=True, metavar="HOST:PORT", help="Where proxies connect; port 0 picks one.")
+@click.option("--http", default="127.0.0.1:15014", show_default=True, metavar="HOST:PORT", help="Health, metrics and debug pages.")
+@click.option("--mesh-config", metavar="FILE", help="Istio MeshConfig fields (YAML), watched.")
+@click.option("--recompute", is_flag=True, help="Compile everything anew for each change: for those who suspect incremental compilation.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="json prints lines.")
+@click.option("--events", "events", multiple=True, type=click.Choice(["acks"]), help="Print what proxies accept and reject as well.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning", show_default=True)
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    *,
+    config_dirs: tuple[str, ...],
+    kubernetes: bool,
+    context: str | None,
+    namespace: str,
+    xds: str,
+    http: str,
+    mesh_config: str | None,
+    recompute: bool,
+    output: str,
+    events: tuple[str, ...],
+    log_level: str,
+) -> None:
+    """Run the control plane: watch config objects, serve xDS to proxies.
+
+    A half-written or broken file never empties the mesh: its objects stay as they were until it is mended.
+    """
+    if kubernetes or context is not None:
+        raise SettingsError("--kubernetes is not supported yet", hint="serve files with --config-dir DIR")
+    if not config_dirs:
+        raise click.UsageError("there is nothing to serve: give --config-dir DIR", ctx)
+    for option, address in (("--xds", xds), ("--http", http)):
+        check_address(option, address)
+    from meshctl_operator.cli.logs import configure_logging
+    from meshctl_operator.sources.files import check_paths
+
+    check_paths((*config_dirs, *((mesh_config,) if mesh_config else ())))
+    configure_logging(log_level)
+    options = ServeOptions(config_dirs, namespace, xds, http, mesh_config, Format(output), "acks" in events, recompute)
+    ctx.exit(asyncio.run(_run(options)))
+
+
+def check_address(option: str, address: str) -> None:
+    """Raise SettingsError unless the address is ``host:port``."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004  (the largest port)
+        raise SettingsError(f'{option} is "{address}", which is not HOST:PORT', hint="for example 127.0.0.1:15010; port 0 picks a free one")
+
+
+@contextmanager
+def stop_signals(stop: asyncio.Future[int]) -> Iterator[None]:
+    """Let SIGTERM end the future with 0, and SIGINT (Ctrl-C) with 130, for the length of a ``with`` block."""
+    loop = asyncio.get_running_loop()
+
+    def end(code: int) -> None:
+        if not stop.done():
+            stop.set_result(code)
+
+    loop.add_signal_handler(signal.SIGTERM, end, ExitCode.OK)
+    loop.add_signal_handler(signal.SIGINT, end, ExitCode.INTERRUPTED)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _run(options: ServeOptions) -> int:
+    """Serve until a signal comes; returns the exit code."""
+    from meshctl_operator.admin.server import AdminServer
+    from meshctl_operator.controlplane.events import Listening
+    from meshctl_operator.controlplane.plane import ControlPlane
+    from meshctl_operator.controlplane.settings import settings_from
+    from meshctl_operator.controlplane.source import Source
+    from meshctl_operator.sources.directory import DirectorySource
+
+    settings, warnings = settings_from(os.environ, mode="recompute" if options.recompute else "incremental")
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    sources: list[Source] = [DirectorySource(options.config_dirs, default_namespace=options.namespace)]
+    if options.mesh_config is not None:
+        from meshctl_operator.sources.mesh_config import MeshConfigSource
+
+        sources.append(MeshConfigSource(options.mesh_config, settings.mesh_settings))
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    plane = ControlPlane(settings, sources)
+    admin = AdminServer(plane)
+    with stop_signals(stop), plane.events.subscribe() as events:
+        async with asyncio.TaskGroup() as tasks:
+            async with plane:
+                try:
+                    plane.events.emit(Listening(await plane.serve(options.xds), await admin.start(options.http)))
+                    tasks.create_task(_print_events(events, options))
+                    code = await stop
+                    await plane.stop()
+                finally:
+                    await admin.stop()
+    return code
+
+
+async def _print_events(events: Subscription, options: ServeOptions) -> None:
+    """Print events until the control plane ends."""
+    async for event in events:
+        if options.output is Format.JSON:
+            if _is_public(event, acks=options.acks):
+                click.echo(json.dumps(event.to_json()))
+        else:
+            for line in text_lines(event, acks=options.acks):
+                click.echo(line)
+
+
+def _is_public(event: Event, *, acks: bool) -> bool:
+    """Tell whether an event is part of the public output."""
+    from meshctl_operator.controlplane.events import Acked, Connected, Disconnected, Nacked
+
+    match event:
+        case Acked() | Nacked():
+            return acks
+        case Connected() | Disconnected():
+            return False
+        case _:
+            return True
+
+
+def text_lines(event: Event, *, acks: bool) -> Iterator[str]:
+    """Yield an event as lines for people."""
+    from meshctl_operator.controlplane.events import Acked, ConfigApplied, Connected, Disconnected, Listening, Nacked, Synced
+
+    match event:
+        case Listening():
+            yield f"listening: xDS {event.xds}, http {event.http}"
+        case Synced():
+            yield f"synced: {event.objects} objects"
+            yield from map(finding_line, event.diagnostics)
+        case ConfigApplied():
+            changed = ", ".join(map(str, event.changed)) or "nothing changed"
+            rejected = f"; rejected: {', '.join(map(str, event.rejected))}" if event.rejected else ""
+            healed = f"; {event.healed} findings are gone" if event.healed else ""
+            yield f"revision {event.revision}: {changed}{rejected}{healed}; {event.resources} resources ({event.ms:.1f} ms)"
+            yield from map(finding_line, event.diagnostics)
+        case Acked():
+            if acks:
+                yield f"  {event.proxy} accepted {event.type} of revision {event.revision} ({event.ms:.1f} ms)"
+        case Nacked():
+            yield f"  {event.proxy} REJECTED {event.type} of revision {event.revision}: {event.detail}"
+        case Connected():
+            yield f"  {event.proxy} connected ({event.protocol})"
+        case Disconnected():
+            yield f"  {event.proxy} disconnected"

@@ -1,0 +1,292 @@
+"""Plan the outbound clusters of a proxy: one per port of each service in its scope, and one more per subset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+from meshctl_operator.apis.networking.destination_rule import TrafficPolicy
+from meshctl_operator.base.diagnostics import Compiled, Diagnostic
+from meshctl_operator.base.durations import Duration
+from meshctl_operator.base.hostname import is_wildcard
+from meshctl_operator.base.labels import Labels
+from meshctl_operator.compiler.inputs.clusters import (
+    BalancingInput,
+    ClusterInput,
+    Discovery,
+    HttpInput,
+    LbPolicy,
+    MetadataInput,
+    ServiceInfo,
+    UpstreamHttp,
+)
+from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
+from meshctl_operator.compiler.inputs.planned import Planned, planned
+from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH, outbound_cluster
+from meshctl_operator.compiler.plan import cluster_policies as policies
+from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
+from meshctl_operator.compiler.plan.localities import by_locality, usable_endpoints
+from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
+from meshctl_operator.incremental.context import Context
+from meshctl_operator.model import codes
+from meshctl_operator.model.destination_rules import MergedRule, destination_rule, policy_diagnostics
+from meshctl_operator.model.endpoints import Endpoint, endpoints, selector_diagnostics
+from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.policies import effective_policy, subset_names
+from meshctl_operator.model.proxies import ProxyRole
+from meshctl_operator.model.scopes import scope, sidecar_diagnostics
+from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry, service_diagnostics
+from meshctl_operator.model.views import OutboundView
+from meshctl_operator.registry.cells import MESH_KEY
+
+__all__ = ["plan_inbound_clusters", "plan_outbound_clusters"]
+
+ClusterPlans = tuple[Planned[ClusterInput], ...]
+PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
+_UNIX: Final = "unix://"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The part of a view that the clusters of one service depend on."""
+
+    role: ProxyRole
+    namespace: str
+    labels: Labels
+    local: bool
+
+
+def plan_outbound_clusters(ctx: Context, view: OutboundView) -> Compiled[ClusterPlans]:
+    """Return the clusters of everything that the view can send to, in the order of its scope, then the fixed ones."""
+    client = Client(view.role, view.namespace, view.labels, view.local)
+    clusters: list[Planned[ClusterInput]] = []
+    found: list[Diagnostic] = []
+    for service in ctx.derive(scope, view).services:
+        compiled = ctx.derive(plan_service_clusters, client, service)
+        clusters += compiled.value
+        found += compiled.diagnostics
+    clusters.append(planned(ctx.derive(black_hole), ()))
+    if view.role is ProxyRole.SIDECAR:
+        clusters.append(planned(ctx.derive(passthrough), ()))
+        found += ctx.derive(sidecar_diagnostics, view.namespace)
+    found += ctx.derive(service_diagnostics)
+    found += ctx.derive(selector_diagnostics)
+    found += ctx.derive(policy_diagnostics)
+    return Compiled(tuple(clusters), tuple(found))
+
+
+# Fixed clusters
+
+
+def black_hole(ctx: Context) -> ClusterInput:
+    """Return the cluster without endpoints that refuses whatever is sent to it."""
+    return ClusterInput(
+        name=BLACK_HOLE,
+        discovery=Discovery.STATIC,
+        balancing=BalancingInput(LbPolicy.ROUND_ROBIN),
+        connect_timeout=mesh_config(ctx).connect_timeout,
+        breakers=None,
+        alt_stat_name=BLACK_HOLE + STAT_DELIMITER,
+    )
+
+
+def passthrough(ctx: Context) -> ClusterInput:
+    """Return the cluster that sends connections to the address that they were meant for."""
+    config = mesh_config(ctx)
+    default = config.default_traffic_policy
+    pool = default.connection_pool if default else None
+    checks = policies.Checks(MESH_KEY)
+    return ClusterInput(
+        name=PASSTHROUGH,
+        discovery=Discovery.ORIGINAL_DST,
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED),
+        connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
+        breakers=policies.plan_breakers(pool),
+        alt_stat_name=PASSTHROUGH + STAT_DELIMITER,
+        keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
+        http=HttpInput(protocol=UpstreamHttp.AS_DOWNSTREAM, idle_timeout=PASSTHROUGH_IDLE),
+    )
+
+
+# Clusters of a service
+
+
+def plan_service_clusters(ctx: Context, client: Client, service: Service) -> Compiled[ClusterPlans]:
+    """Return the clusters of one service: for each port the service as a whole, then its subsets in the order of the rule."""
+    rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
+    found: list[Diagnostic] = []
+    clusters: list[Planned[ClusterInput]] = []
+    provenance = (service.source, *(rule.provenance if rule else ()))
+    for port in service.ports:
+        if port.protocol is Protocol.UDP:
+            continue
+        whole = effective_policy(ctx, rule, "", port.number)
+        inherits_passthrough = policies.is_passthrough(whole.load_balancer)
+        for subset in ("", *subset_names(rule)):
+            policy = effective_policy(ctx, rule, subset, port.number) if subset else whole
+            target = _Target(client, service, port, rule, subset, policy, inherits_passthrough)
+            cluster = _plan_cluster(ctx, target, found)
+            if cluster is not None:
+                clusters.append(planned(cluster, provenance))
+    return Compiled(tuple(clusters), tuple(dict.fromkeys(found)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One cluster to be: a port of a service, a subset of it (or none), and the policy for both."""
+
+    client: Client
+    service: Service
+    port: ServicePort
+    rule: MergedRule | None
+    subset: str
+    policy: TrafficPolicy
+    inherits_passthrough: bool
+
+    @property
+    def name(self) -> str:
+        return outbound_cluster(self.port.number, self.subset, self.service.host)
+
+
+def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> ClusterInput | None:
+    config = mesh_config(ctx)
+    client, service, port, policy, rule = target.client, target.service, target.port, target.policy, target.rule
+    checks = policies.Checks(rule.key if rule else MESH_KEY, found)
+    pool, outlier = policy.connection_pool, policy.outlier_detection
+    protocol = policies.plan_protocol(port.protocol, pool, config.h2_upgrade_policy, sniffs=client.role is ProxyRole.SIDECAR)
+    tls = policies.plan_tls(policy.tls, service, protocol)
+    if tls.refused:
+        message = f"{tls.refused}, which is not compiled yet: cluster {target.name} is left out rather than served without TLS"
+        found.append(
+            codes.TLS_NOT_COMPILED.error(
+                rule.key if rule else MESH_KEY, "spec.trafficPolicy", message, hint="use mode SIMPLE with caCertificates, or mode DISABLE"
+            )
+        )
+        return None
+    discovery = _discovery(target, found)
+    assignment: EndpointsInput | None = None
+    match discovery:
+        case Discovery.STRICT_DNS | Discovery.LOGICAL_DNS:
+            assignment = _assignment(ctx, target)
+            if assignment is None:
+                found.append(_nothing_to_resolve(target))
+                return None
+            if discovery is Discovery.LOGICAL_DNS and service.race_first_connect and _size(assignment) > 1:
+                discovery = Discovery.STRICT_DNS  # a logical DNS cluster takes one endpoint
+            elif discovery is Discovery.LOGICAL_DNS:
+                assignment = _first_endpoint(assignment)
+        case Discovery.EDS | Discovery.ORIGINAL_DST | Discovery.STATIC:
+            pass
+        case _:
+            assert_never(discovery)
+    http = policies.plan_http(protocol, pool, outlier, checks)
+    if tls.auto_sni:
+        http = replace(http or HttpInput(), auto_sni=True, auto_san_validation=tls.auto_san_validation)
+    by_dns = assignment is not None
+    original = discovery is Discovery.ORIGINAL_DST
+    return ClusterInput(
+        name=target.name,
+        discovery=discovery,
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED) if original else policies.plan_balancing(policy.load_balancer, checks),
+        connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
+        breakers=policies.plan_breakers(pool),
+        alt_stat_name=(_filled(config.outbound_cluster_stat_name, target) or target.name) + STAT_DELIMITER,
+        panic_threshold=policies.plan_panic_threshold(outlier, checks),
+        sticky_sessions=any(label == "istio.io/persistent-session" and value for label, value in service.labels),
+        load_assignment=assignment,
+        dns_refresh=config.dns_refresh_rate if by_dns else None,
+        dns_all_families=by_dns and service.race_first_connect,
+        port_override=_port_override(target) if original else None,
+        keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
+        http=http,
+        outlier=policies.plan_outlier(outlier, checks),
+        tls=tls.context,
+        metadata=MetadataInput(
+            services=(ServiceInfo(service.host, service.name, service.namespace),),
+            external=service.mesh_external and not target.subset,
+            rule=rule.key if rule else None,
+            subset=target.subset,
+            alpn_override=tls.context is None,
+        ),
+    )
+
+
+def _discovery(target: _Target, found: list[Diagnostic]) -> Discovery:
+    """Return how the endpoints of a cluster are found.
+
+    A proxy of the local mesh gets requests through its HTTP proxy port, where no original destination is known: headless services are
+    balanced there, and hosts without resolution are resolved by DNS as the client itself would have done.
+    """
+    client, service = target.client, target.service
+    captures = client.role is ProxyRole.SIDECAR and not client.local
+    if target.inherits_passthrough or policies.is_passthrough(target.policy.load_balancer):
+        if not client.local:
+            return Discovery.ORIGINAL_DST
+        if target.rule is not None:
+            message = f"simple: PASSTHROUGH has no effect on cluster {target.name}: the local mesh captures no traffic"
+            found.append(codes.PASSTHROUGH_WITHOUT_CAPTURE.info(target.rule.key, "spec.trafficPolicy.loadBalancer.simple", message))
+    match service.resolution:
+        case Resolution.CLIENT_SIDE_LB | Resolution.ALIAS:
+            return Discovery.EDS
+        case Resolution.DNS_LB:
+            return Discovery.LOGICAL_DNS if service.race_first_connect else Discovery.STRICT_DNS
+        case Resolution.DNS_ROUND_ROBIN_LB:
+            return Discovery.LOGICAL_DNS
+        case Resolution.PASSTHROUGH if captures:
+            return Discovery.ORIGINAL_DST
+        case Resolution.PASSTHROUGH:
+            return Discovery.STRICT_DNS if _resolves_by_name(target) else Discovery.EDS
+        case _:
+            assert_never(service.resolution)
+
+
+def _resolves_by_name(target: _Target) -> bool:
+    service = target.service
+    return target.client.local and service.registry is ServiceRegistry.EXTERNAL and not is_wildcard(service.host)
+
+
+def _port_override(target: _Target) -> int | None:
+    port = target.port.target_port
+    return port if isinstance(port, int) and port and target.service.registry is ServiceRegistry.EXTERNAL else None
+
+
+# Endpoints of DNS clusters
+
+
+def _assignment(ctx: Context, target: _Target) -> EndpointsInput | None:
+    """Return the endpoints that the cluster resolves, or None where there are none."""
+    service, port = target.service, target.port
+    declared = ctx.derive(endpoints, service.host, service.namespace)
+    if service.resolution is Resolution.PASSTHROUGH and not declared:
+        number = port.target_port if isinstance(port.target_port, int) and port.target_port else port.number
+        declared = (Endpoint(service.host, number, port.name, service.source),)
+    usable = usable_endpoints(declared, service, port, target.rule, target.subset)
+    # The cluster id is the mesh's only one: a cluster is planned for proxies of all of them alike.
+    localities = by_locality((each for each in usable if not each.address.startswith(_UNIX)), "Kubernetes")
+    return EndpointsInput(target.name, localities) if localities else None
+
+
+def _size(assignment: EndpointsInput) -> int:
+    return sum(len(locality.endpoints) for locality in assignment.localities)
+
+
+def _first_endpoint(assignment: EndpointsInput) -> EndpointsInput:
+    first = assignment.localities[0]
+    return replace(assignment, localities=(replace(first, endpoints=first.endpoints[:1]),))
+
+
+def _nothing_to_resolve(target: _Target) -> Diagnostic:
+    service, rule = target.service, target.rule
+    if target.subset and rule is not None:
+        path = next((f"spec.subsets[{index}].labels" for index, subset in enumerate(rule.subsets) if subset.name == target.subset), "")
+        message = f"no endpoint of {service.host} carries the labels of subset {target.subset!r}: cluster {target.name} is left out"
+        return codes.NO_ENDPOINTS_TO_RESOLVE.warning(rule.key, path, message, hint="requests to the subset are answered 503")
+    message = f"{service.host} has no endpoint for port {target.port.number}: cluster {target.name} is left out"
+    return codes.NO_ENDPOINTS_TO_RESOLVE.warning(
+        service.source, "spec.endpoints", message, hint="requests to the host are answered 503; give endpoints, or name an exact host"
+    )
+
+
+def _filled(pattern: str, target: _Target) -> str:
+    port = target.port
+    return fill_stat_pattern(pattern, target.service, port, target.subset, port.target_port or port.number)

@@ -1,0 +1,119 @@
+"""Plan the inbound clusters of a sidecar: one per port on which its workload serves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshctl_operator.apis.networking.destination_rule import ConnectionPool
+from meshctl_operator.base.diagnostics import Compiled, Diagnostic
+from meshctl_operator.base.durations import Duration
+from meshctl_operator.compiler.inputs.clusters import (
+    BalancingInput,
+    ClusterInput,
+    Discovery,
+    HttpInput,
+    LbPolicy,
+    MetadataInput,
+    ServiceInfo,
+    UpstreamHttp,
+)
+from meshctl_operator.compiler.inputs.endpoints import EndpointHealth, EndpointsInput, LbEndpointInput, LocalityInput
+from meshctl_operator.compiler.inputs.planned import Planned, planned
+from meshctl_operator.compiler.names import INBOUND_PASSTHROUGH, inbound_cluster
+from meshctl_operator.compiler.plan import cluster_policies as policies
+from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
+from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.policies import effective_policy, inbound_destination_rule
+from meshctl_operator.model.protocols import Protocol
+from meshctl_operator.model.proxies import InterceptionMode
+from meshctl_operator.model.targets import ServiceTarget, all_service_targets, service_targets
+from meshctl_operator.model.views import InboundView
+from meshctl_operator.registry.cells import MESH_KEY
+
+_INBOUND_SOURCE: Final = "127.0.0.6"  # marks what the proxy itself sends to its workload, so that it is not captured again
+_LOOPBACK: Final = "127.0.0.1"
+_PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
+
+
+def plan_inbound_clusters(ctx: Context, view: InboundView) -> Compiled[tuple[Planned[ClusterInput], ...]]:
+    """Return a cluster per target port of the workload, and the one for ports of no service.
+
+    Captured traffic goes on to its original address, sent from 127.0.0.6. In the local mesh nothing is captured: the application listens
+    on a loopback port of its own, and ports of no service lead nowhere. Without interception there is no inbound side.
+    """
+    clusters: list[Planned[ClusterInput]] = []
+    found: list[Diagnostic] = []
+    if view.local is not None or view.interception is not InterceptionMode.NONE:
+        targets = ctx.derive(all_service_targets, view)
+        for target in ctx.derive(service_targets, view):
+            served = tuple(each for each in targets if each.target_port == target.target_port)
+            clusters.append(_plan_target(ctx, view, target, served, found))
+    if view.local is None:
+        clusters.append(planned(ctx.derive(inbound_passthrough), ()))
+    return Compiled(tuple(clusters), tuple(dict.fromkeys(found)))
+
+
+def inbound_passthrough(ctx: Context) -> ClusterInput:
+    """Return the cluster for captured inbound traffic to ports that no service has."""
+    config = mesh_config(ctx)
+    default = config.default_traffic_policy
+    pool = default.connection_pool if default else None
+    return ClusterInput(
+        name=INBOUND_PASSTHROUGH,
+        discovery=Discovery.ORIGINAL_DST,
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED),
+        connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, policies.Checks(MESH_KEY)),
+        breakers=policies.plan_breakers(pool),
+        alt_stat_name=INBOUND_PASSTHROUGH + STAT_DELIMITER,
+        http=HttpInput(protocol=UpstreamHttp.AS_DOWNSTREAM, idle_timeout=_PASSTHROUGH_IDLE),
+        bind_address=_INBOUND_SOURCE,
+    )
+
+
+def _plan_target(
+    ctx: Context, view: InboundView, target: ServiceTarget, served: tuple[ServiceTarget, ...], found: list[Diagnostic]
+) -> Planned[ClusterInput]:
+    config = mesh_config(ctx)
+    rule = ctx.derive(inbound_destination_rule, view.namespace, target.service)
+    pool = effective_policy(ctx, rule, "", target.port.number).connection_pool
+    checks = policies.Checks(rule.key if rule else MESH_KEY, found)
+    name = inbound_cluster(target.target_port)
+    services = tuple(dict.fromkeys(ServiceInfo(each.service.host, each.service.name, each.service.namespace) for each in served))
+    local = view.local
+    cluster = ClusterInput(
+        name=name,
+        discovery=Discovery.ORIGINAL_DST if local is None else Discovery.STATIC,
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED if local is None else LbPolicy.ROUND_ROBIN),
+        connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
+        breakers=policies.plan_breakers(pool),
+        alt_stat_name=(_filled(config.inbound_cluster_stat_name, target) or name) + STAT_DELIMITER,
+        load_assignment=None if local is None else _loopback(name, dict(local.app_ports).get(target.target_port, target.target_port)),
+        keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
+        http=policies.plan_http(_protocol(target.port.protocol, use_client_protocol=_uses_client_protocol(pool)), pool, None, checks),
+        bind_address=_INBOUND_SOURCE if local is None else "",
+        keep_unused_hosts=local is None,
+        metadata=MetadataInput(services=services),
+    )
+    sources = (each.service.source for each in served)
+    return planned(cluster, (*sources, *(rule.provenance if rule else ())))
+
+
+def _uses_client_protocol(pool: ConnectionPool | None) -> bool:
+    return pool is not None and pool.http is not None and pool.http.use_client_protocol
+
+
+def _protocol(declared: Protocol, *, use_client_protocol: bool) -> UpstreamHttp | None:
+    """Return which HTTP the workload is spoken to: what the port declares. Upgrades are for clients; here they would surprise."""
+    if use_client_protocol or declared is Protocol.UNSUPPORTED:
+        return UpstreamHttp.AS_DOWNSTREAM
+    return UpstreamHttp.HTTP2 if declared.is_http2 else None
+
+
+def _loopback(name: str, port: int) -> EndpointsInput:
+    endpoint = LbEndpointInput(_LOOPBACK, port, EndpointHealth.UNKNOWN)
+    return EndpointsInput(name, (LocalityInput((endpoint,)),))
+
+
+def _filled(pattern: str, target: ServiceTarget) -> str:
+    return fill_stat_pattern(pattern, target.service, target.port, "", target.target_port)

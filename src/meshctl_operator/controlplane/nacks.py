@@ -1,0 +1,67 @@
+"""Rejected responses: each is reported once per proxy, type and version, with the objects that it came from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.controlplane.codes import REJECTED_BY_PROXY
+from meshctl_operator.xds.events import NackEvent
+
+Provenance = Mapping[str, tuple[ObjectKey, ...]]
+
+REMEMBERED: Final = 10_000  # rejections that are kept, so that one proxy in a loop cannot fill the memory
+
+log = logging.getLogger("meshctl.controlplane")
+
+
+def accused(event: NackEvent) -> tuple[str, ...]:
+    """Return the resources that a rejection is about: those that Envoy names in its message, else all that were new in the response."""
+    sent = sorted(name for name, version in event.changes.items() if version is not None)
+    named = tuple(name for name in sent if name in event.message)
+    return named or tuple(sent)
+
+
+class NackLog:
+    """The rejections seen so far."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, str, str], None] = {}
+        self._findings: dict[tuple[str, str], tuple[Diagnostic, ...]] = {}
+
+    def note(self, proxy: str, event: NackEvent, provenance: Provenance) -> tuple[tuple[str, ...], tuple[ObjectKey, ...]]:
+        """Log a rejection unless all of it was logged before. Returns the resources and the objects that it is about."""
+        names = accused(event)
+        objects = tuple(sorted({key for name in names for key in provenance.get(name, ())}))
+        keys = [(proxy, event.type_url.short, name, event.changes[name] or "") for name in names]
+        if not keys or any(key not in self._seen for key in keys):
+            shown = [str(key) for key in objects]
+            facts = {"proxy": proxy, "type": event.type_url.short, "revision": event.revision, "resources": list(names), "objects": shown}
+            log.error("nack", extra={**facts, "detail": event.message})
+        for key in keys:
+            self._seen[key] = None
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        message = f"{event.type_url.short} of {proxy} was rejected: {event.message}"
+        found = tuple(REJECTED_BY_PROXY.error(key, "", message, hint="the proxy keeps its last good configuration") for key in objects)
+        for name in names:
+            self._findings[proxy, f"{event.type_url.short}/{name}"] = found
+        return names, objects
+
+    def cleared(self, proxy: str, type_name: str, names: Mapping[str, object]) -> None:
+        """Note that a proxy accepted resources that it may have rejected before."""
+        if self._findings:
+            for name in names:
+                self._findings.pop((proxy, f"{type_name}/{name}"), None)
+
+    def forget(self, proxy: str) -> None:
+        """Drop the findings of a proxy that is gone; what was logged stays logged."""
+        for key in [key for key in self._findings if key[0] == proxy]:
+            del self._findings[key]
+
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """Return what proxies reject now."""
+        return tuple(finding for found in self._findings.values() for finding in found)

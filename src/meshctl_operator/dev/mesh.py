@@ -1,0 +1,263 @@
+"""The local mesh as a whole: reads the directory, starts everything at once, waits until it is ready, and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from meshctl_operator.apis.changes import Rejected
+from meshctl_operator.apis.mesh_config import MeshConfig
+from meshctl_operator.apis.mesh_decode import decode_mesh_config
+from meshctl_operator.apis.meta import ConfigObject
+from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
+from meshctl_operator.base.errors import MeshctlError, SettingsError
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.bootstrap.options import DEFAULT_XDS_PORT, BootstrapOptions
+from meshctl_operator.controlplane.certificates import throw_away_certificate
+from meshctl_operator.controlplane.events import Subscription
+from meshctl_operator.controlplane.plane import ControlPlane
+from meshctl_operator.controlplane.settings import settings_from
+from meshctl_operator.dev.addresses import LOOPBACK, AddressBook
+from meshctl_operator.dev.config import DevConfig, ProcessEntry
+from meshctl_operator.dev.envoys import envoy_command
+from meshctl_operator.dev.events import ProcessDied, Ready, Reporter
+from meshctl_operator.dev.layout import LocalProxy, lay_out, without_proxies
+from meshctl_operator.dev.overlay import LocalObjects, tls_secret
+from meshctl_operator.dev.ports import refuse_taken
+from meshctl_operator.dev.processes import Command, Log, Supervised
+from meshctl_operator.dev.workloads import Placement, place
+from meshctl_operator.sources.directory import DirectorySource
+from meshctl_operator.sources.documents import parse
+from meshctl_operator.sources.files import list_files, read_text
+from meshctl_operator.sources.loading import load
+
+LOG_NAME: Final = "meshctl-dev.log"
+_HTTP_PORT: Final = 15014
+_READY_WITHIN: Final = 30.0
+_POLL: Final = 0.05
+_DRAIN_GRACE: Final = 0.2  # the Envoys are gone by then, so no stream has anything left to say
+
+
+@dataclass(frozen=True, slots=True)
+class DevOptions:
+    """What the command line decides: the Envoy binary, a folder for bootstraps and the log, and addresses (empty: where free)."""
+
+    envoy: Path
+    folder: Path
+    xds: str = ""
+    http: str = ""
+
+
+class LocalMesh:
+    """The mesh of one directory. ``run`` is its whole life."""
+
+    def __init__(self, config: DevConfig, options: DevOptions) -> None:
+        """Take what to run. Nothing is started yet."""
+        self._config = config
+        self._options = options
+        self._processes: list[Supervised] = []
+        self.proxies: tuple[LocalProxy, ...] = ()
+        self.placement = Placement((), ())
+
+    async def run(self, reporter: Reporter) -> None:
+        """Start everything, tell the reporter, and keep it running until cancelled. All processes are gone when this returns or raises."""
+        started = time.monotonic()
+        async with AsyncExitStack() as stack:
+            book = stack.enter_context(AddressBook())
+            log = Log(self._options.folder / LOG_NAME)
+            stack.callback(log.close)
+            self.placement = place(read_objects(self._config), self._config.file.workloads)
+            self.proxies = lay_out(self.placement.workloads, book)
+            reporter.starting(self.proxies)
+            self._processes = [Supervised(command, log) for command in self._commands()]
+            start = await stack.enter_async_context(_nursery())
+            for process in self._processes:
+                start(process.run(), process.command.name)
+            plane = self._control_plane()
+            events = stack.enter_context(plane.events.subscribe())
+            await stack.enter_async_context(plane)
+            xds = await plane.serve(self._options.xds or f"{LOOPBACK}:{book.port(DEFAULT_XDS_PORT)}")
+            http = await stack.enter_async_context(_admin_server(plane, self._options.http or f"{LOOPBACK}:{book.port(_HTTP_PORT)}"))
+            # Entered last, left first: the Envoys end while the control plane still answers.
+            start = await stack.enter_async_context(_nursery())
+            envoys = [Supervised(self._envoy(proxy, xds), log) for proxy in self.proxies]
+            for envoy in envoys:
+                start(envoy.run(), envoy.command.name)
+            await self._until_ready(envoys)
+            await plane.settled()
+            findings = sorted_unique((*self.placement.findings, *plane.diagnostics()))
+            reporter.ready(Ready((time.monotonic() - started) * 1000, self.proxies, xds, http, findings, str(log.path)))
+            for process in (*self._processes, *envoys):
+                start(_tell_deaths(process, reporter), f"deaths of {process.command.name}")
+            start(_forward(events, reporter), "events")
+            await reporter.watch(self)
+            await asyncio.Event().wait()
+
+    def _control_plane(self) -> ControlPlane:
+        """Return the control plane over the folders of the directory and the objects that Kubernetes would have added."""
+        settings, _ = settings_from(os.environ)
+        settings = replace(settings, mesh=read_mesh_config(self._config.mesh_config), drain_grace=_DRAIN_GRACE)
+        overlay = [self._config.scenario] if self._config.scenario else []
+        files = DirectorySource(self._config.config, overlay=overlay, name="files")
+        certificates = (
+            tls_secret(entry.namespace, entry.secret, throw_away_certificate(entry.hosts)) for entry in self._config.file.certificates
+        )
+        local = LocalObjects((proxy.placed for proxy in self.proxies), certificates)
+        return ControlPlane(settings, [local.observed(files), local])
+
+    def _envoy(self, proxy: LocalProxy, xds: str) -> Command:
+        host, _, port = xds.rpartition(":")
+        options = BootstrapOptions(proxy.proxy, host, int(port), admin_address=proxy.admin.host, admin_port=proxy.admin.port)
+        return envoy_command(self._options.envoy, options, self._options.folder)
+
+    def _commands(self) -> Iterable[Command]:
+        """Yield the commands of the applications, and of the processes beside the mesh."""
+        root = self._config.root
+        for proxy in self.proxies:
+            if proxy.workload.entry is not None:
+                yield Command(proxy.workload.name, proxy.workload.entry.command, root, proxy.environment(os.environ))
+        for entry in self._config.file.processes:
+            _check_free(entry)
+            yield Command(entry.name, entry.command, root, {**without_proxies(os.environ), **entry.env})
+
+    async def _until_ready(self, envoys: list[Supervised]) -> None:
+        """Return when every Envoy is LIVE and every application answers on its port. Raises MeshctlError when that takes too long."""
+        waiting = {asyncio.create_task(_live(proxy), name=f"the Envoy of {proxy.workload.name}") for proxy in self.proxies}
+        waiting |= {asyncio.create_task(_answers(host, port), name=name) for name, host, port in self._servers()}
+        deaths = {asyncio.create_task(envoy.next_death(), name=envoy.command.name) for envoy in envoys}
+        try:
+            async with asyncio.timeout(_READY_WITHIN):
+                while waiting:
+                    done, _ = await asyncio.wait(waiting | deaths, return_when=asyncio.FIRST_COMPLETED)
+                    if dead := sorted(task.get_name() for task in done & deaths):
+                        raise _not_ready(dead, [*self._processes, *envoys], "ended on its own")
+                    waiting -= done
+        except TimeoutError:
+            missing = sorted(task.get_name() for task in waiting)
+            raise _not_ready(missing, [*self._processes, *envoys], f"is not ready after {_READY_WITHIN:.0f} s") from None
+        finally:
+            for task in waiting | deaths:
+                task.cancel()
+
+    def _servers(self) -> Iterable[tuple[str, str, int]]:
+        """Yield name, address and port of every process that is expected to listen."""
+        for proxy in self.proxies:
+            if not proxy.is_gateway:
+                yield proxy.workload.name, LOOPBACK, proxy.app_port
+        for entry in self._config.file.processes:
+            if entry.listen:
+                host, _, port = entry.listen.rpartition(":")
+                yield entry.name, host, int(port)
+
+
+def read_objects(config: DevConfig) -> tuple[ConfigObject[Any], ...]:
+    """Return the objects of a directory as they are at the start; those of the scenario replace others of the same name."""
+    found: dict[ObjectKey, ConfigObject[Any]] = {}
+    roots = [*([config.scenario] if config.scenario else []), *config.config]
+    for root in roots:
+        for file in list_files(root):
+            loaded = load(read_text(file), str(file), "default")
+            for key, upsert in loaded.accepted.items():
+                found.setdefault(key, upsert.object)
+    return tuple(found[key] for key in sorted(found))
+
+
+def read_mesh_config(path: Path | None) -> MeshConfig:
+    """Return the MeshConfig of a file, Istio's defaults without one. Raises SettingsError for what cannot be read."""
+    if path is None:
+        return MeshConfig()
+    text = read_text(path)
+    if isinstance(text, Diagnostic):
+        raise SettingsError(str(text))
+    documents = parse(text, str(path))
+    if not documents:
+        return MeshConfig()
+    if documents[0].raw is None:
+        raise SettingsError("; ".join(map(str, documents[0].findings)))
+    decoded = decode_mesh_config(documents[0].raw)
+    if isinstance(decoded, Rejected):
+        raise SettingsError("; ".join(str(documents[0].locate(finding)) for finding in decoded.diagnostics))
+    spec: MeshConfig = decoded.object.spec
+    return spec
+
+
+@asynccontextmanager
+async def _nursery() -> AsyncIterator[Callable[[Coroutine[Any, Any, None], str], None]]:
+    """Give a function that starts tasks. They all end with the block, however that ends; the error of a task ends the block."""
+    started: list[asyncio.Task[None]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            try:
+                yield lambda work, name: started.append(group.create_task(work, name=name))
+            finally:
+                for task in started:
+                    task.cancel()
+    except* MeshctlError as errors:
+        raise _first(errors) from None
+
+
+def _first(errors: BaseExceptionGroup[MeshctlError]) -> MeshctlError:
+    """Return one of the errors: the others are mostly its consequences."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+@asynccontextmanager
+async def _admin_server(plane: ControlPlane, address: str) -> AsyncIterator[str]:
+    from meshctl_operator.admin.server import AdminServer
+
+    server = AdminServer(plane)
+    bound = await server.start(address)
+    try:
+        yield bound
+    finally:
+        await server.stop()
+
+
+def _check_free(entry: ProcessEntry) -> None:
+    if entry.listen:
+        host, colon, port = entry.listen.rpartition(":")
+        if not colon or not port.isdigit():
+            raise SettingsError(f'processes: "{entry.listen}" of {entry.name} is not address:port', hint="for example 127.0.10.10:8080")
+        refuse_taken(host, int(port), entry.name)
+
+
+async def _live(proxy: LocalProxy) -> None:
+    while not await proxy.admin.is_live():
+        await asyncio.sleep(_POLL)
+
+
+async def _answers(host: str, port: int) -> None:
+    """Return when something accepts connections there."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(_POLL)
+        else:
+            writer.close()
+            return
+
+
+def _not_ready(names: list[str], processes: Iterable[Supervised], why: str) -> MeshctlError:
+    """Return the error for processes that did not make it, with the last words of the first one that said some."""
+    tails = ["\n".join(process.tail) for process in processes if process.tail and process.command.name in names]
+    last = f"; its last words:\n{tails[0]}" if tails else ""
+    return MeshctlError(f"{', '.join(names)} {why}{last}")
+
+
+async def _tell_deaths(process: Supervised, reporter: Reporter) -> None:
+    while True:
+        reason = await process.next_death()
+        reporter.event(ProcessDied(process.command.name, reason))
+
+
+async def _forward(events: Subscription, reporter: Reporter) -> None:
+    async for event in events:
+        reporter.event(event)

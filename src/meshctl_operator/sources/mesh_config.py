@@ -1,0 +1,94 @@
+"""Istio's MeshConfig from a file that is watched."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from meshctl_operator.apis.changes import ChangeSet, Rejected, Upsert
+from meshctl_operator.apis.mesh_config import MESH_KEY, read_mesh_config
+from meshctl_operator.apis.mesh_settings import MeshSettings
+from meshctl_operator.base.diagnostics import Diagnostic, has_errors
+from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.controlplane.pipeline import mesh_object
+from meshctl_operator.controlplane.source import Sink
+from meshctl_operator.sources import codes
+from meshctl_operator.sources.documents import parse
+from meshctl_operator.sources.files import check_paths, read_text
+
+STEP_MS: Final = 10  # as for directories of config objects
+SWEEP_MS: Final = 2_000
+
+
+class MeshConfigSource:
+    """The mesh-wide settings of a control plane, with the MeshConfig of a file. A broken file keeps the last good settings.
+
+    Args:
+        path: a YAML or JSON file with the fields of MeshConfig.
+        settings: domain and feature switches; its MeshConfig is replaced.
+    """
+
+    def __init__(self, path: str | Path, settings: MeshSettings) -> None:
+        self._path = Path(path)
+        self._settings = settings
+        self._read: str | Diagnostic | None = None
+
+    @property
+    def name(self) -> str:
+        """The path with a prefix."""
+        return f"mesh-config:{self._path}"
+
+    async def run(self, sink: Sink) -> None:
+        """Submit the settings, then every change of the file, until cancelled. Raises SettingsError if there is no such file at the start."""
+        import watchfiles
+
+        check_paths([str(self._path)])
+        self._look(sink)
+        events = watchfiles.awatch(
+            self._path.parent, watch_filter=None, step=STEP_MS, rust_timeout=SWEEP_MS, yield_on_timeout=True, recursive=False
+        )
+        async for _ in events:
+            self._look(sink)
+            await asyncio.sleep(0)
+
+    def _look(self, sink: Sink) -> None:
+        """Submit what the file says, if it says something else than before."""
+        text = read_text(self._path)
+        if text != self._read:
+            self._read = text
+            sink.submit(ChangeSet((_decode(text, str(self._path), self._settings),), self.name, synced=True))
+
+
+def load_mesh_config(path: str, settings: MeshSettings) -> tuple[MeshSettings, tuple[Diagnostic, ...]]:
+    """Return the settings with the MeshConfig of a file, and the findings about it. Raises SettingsError if it cannot be used at all."""
+    check_paths([path])
+    change = _decode(read_text(Path(path)), path, settings)
+    if isinstance(change, Upsert):
+        spec: MeshSettings = change.object.spec
+        return spec, change.diagnostics
+    raise SettingsError("; ".join(str(finding) for finding in change.diagnostics if has_errors([finding])))
+
+
+def _decode(text: str | Diagnostic, path: str, settings: MeshSettings) -> Upsert | Rejected:
+    """Return the settings that the text of a MeshConfig file gives, or why it gives none."""
+    if isinstance(text, Diagnostic):
+        return Rejected(MESH_KEY, (text,))
+    if not text.strip():
+        finding = codes.EMPTIED.error(MESH_KEY, "", "the file is empty; write {} for the defaults").at(path, 1)
+        return Rejected(MESH_KEY, (finding,))
+    documents = parse(text, path)
+    broken = tuple(finding for document in documents for finding in document.findings)
+    if broken:
+        return Rejected(MESH_KEY, broken)
+    if len(documents) != 1:
+        message = f"the file holds {len(documents)} documents where one is expected"
+        return Rejected(MESH_KEY, (codes.NOT_AN_OBJECT.error(MESH_KEY, "", message).at(path, 1),))
+    document = documents[0]
+    config, found = read_mesh_config(document.raw)
+    findings = tuple(document.locate(finding) for finding in found)
+    if has_errors(findings):
+        return Rejected(MESH_KEY, findings)
+    return Upsert(mesh_object(MeshSettings(config, settings.domain, settings.switches)), findings)
+
+

@@ -1,0 +1,231 @@
+"""Real Envoys take every kind of cluster that we plan, and hold exactly what was served."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
+from meshctl_operator.compiler.emit.clusters import emit_cluster
+from meshctl_operator.compiler.emit.endpoints import emit_endpoints
+from meshctl_operator.compiler.plan.clusters import plan_inbound_clusters, plan_outbound_clusters
+from meshctl_operator.compiler.plan.endpoints import plan_endpoints
+from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, ProxyRole
+from meshctl_operator.model.views import EndpointView, InboundView, OutboundView
+from meshctl_operator.xds.ads import AdsServer
+from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
+from tests.support.envoy_process import EnvoyProcess
+from tests.support.envoy_versions import BINARIES
+from tests.support.memory_discovery import MemoryDiscovery
+from tests.support.mesh_text import TextMesh
+
+pytestmark = pytest.mark.envoy
+
+_REGISTERED = (tls_pb2, http_protocol_options_pb2, cares_dns_resolver_pb2)  # the type URLs that ParseDict resolves inside Any
+SIDECAR = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local")
+GATEWAY = OutboundView(ProxyRole.ROUTER, "default", "default.svc.cluster.local")
+WORKLOAD = InboundView("default", "every", (("app", "every"),), ("10.0.0.9",))
+LOCAL = LocalBinding("127.0.1.2", app_ports=((9080, 41234),))
+
+SERVICES = """
+apiVersion: v1
+kind: Service
+metadata: {name: every, namespace: default}
+spec:
+  clusterIP: 10.0.0.20
+  selector: {app: every}
+  ports:
+  - {name: http, port: 9080}
+  - {name: grpc-a, port: 9081}
+  - {name: tcp-b, port: 9082}
+  - {name: unknown, port: 9083}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: headless, namespace: default}
+spec: {clusterIP: None, ports: [{name: tcp, port: 7000}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: every-1, namespace: default, labels: {kubernetes.io/service-name: every}}
+addressType: IPv4
+ports: [{name: http, port: 9080}, {name: grpc-a, port: 9081}, {name: tcp-b, port: 9082}, {name: unknown, port: 9083}]
+endpoints:
+- {addresses: [10.1.0.1], conditions: {ready: true}}
+- {addresses: [10.1.0.2], conditions: {ready: false, terminating: false}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: static, namespace: default}
+spec:
+  hosts: [static.example.com]
+  resolution: STATIC
+  location: MESH_INTERNAL
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: 10.9.0.1, locality: r1/z1/s1, weight: 3}, {address: "unix:///run/some.sock"}, {address: 10.9.0.2, locality: r2}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: dns, namespace: default}
+spec:
+  hosts: [localhost.example.com]
+  resolution: DNS
+  ports: [{number: 443, name: https, protocol: HTTPS}, {number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: localhost, ports: {http: 8080}}, {address: 10.9.0.3}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: round-robin, namespace: default, annotations: {istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT}}
+spec: {hosts: [localhost], resolution: DNS_ROUND_ROBIN, ports: [{number: 8080, name: http, protocol: HTTP}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: none, namespace: default}
+spec: {hosts: ["*.example.org"], resolution: NONE, ports: [{number: 443, name: tls, protocol: TLS, targetPort: 8443}]}
+---
+"""
+
+POLICIES = """
+{connectionPool: {
+   tcp: {maxConnections: 7, connectTimeout: 250ms, idleTimeout: 9s, maxConnectionDuration: 1h, tcpKeepalive: {probes: 3, time: 60s, interval: 1500ms}},
+   http: {http1MaxPendingRequests: 3, http2MaxRequests: 4, maxRequestsPerConnection: 5, maxRetries: 6, idleTimeout: 8s,
+          h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 11, http2KeepAlive: {interval: 30s, timeout: 5s}}}}
+---
+{connectionPool: {http: {useClientProtocol: true}, tcp: {tcpKeepalive: {}}}}
+---
+{outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 3, splitExternalLocalOriginErrors: true, interval: 1s,
+   consecutiveLocalOriginFailures: 2, baseEjectionTime: 3s, maxEjectionPercent: 100, minHealthPercent: 40, outlierDetectionHttpErrorCodes: [500, 503]}}
+---
+{outlierDetection: {outlierDetectionHttpErrorCodes: [429]}}
+---
+{loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 30s, minimumPercent: 0, aggression: 1.5}}}
+---
+{loadBalancer: {simple: LEAST_REQUEST, warmupDurationSecs: 10s}}
+---
+{loadBalancer: {simple: RANDOM}}
+---
+{loadBalancer: {simple: PASSTHROUGH}}
+---
+{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}
+---
+{loadBalancer: {consistentHash: {useSourceIp: true, ringHash: {minimumRingSize: 8388608}}}}
+---
+{loadBalancer: {consistentHash: {httpQueryParameterName: q, maglev: {tableSize: 65537}}}}
+---
+{tls: {mode: SIMPLE, sni: a.example.com, subjectAltNames: [a.example.com, "spiffe://cluster.local/ns/a/sa/b", 10.0.0.1]}}
+---
+{tls: {mode: SIMPLE}, connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}
+---
+{tls: {mode: SIMPLE, insecureSkipVerify: true}}
+---
+{tls: {mode: SIMPLE, caCertificates: AUTHORITIES}}
+---
+{loadBalancer: {consistentHash: {minimumRingSize: 99999999}}, outlierDetection: {maxEjectionPercent: 150, minHealthPercent: 400, interval: 0s},
+ connectionPool: {tcp: {connectTimeout: 0s, maxConnectionDuration: 0s}}}
+---
+{loadBalancer: {consistentHash: {maglev: {tableSize: 10}}}, outlierDetection: {outlierDetectionHttpErrorCodes: [999], baseEjectionTime: 0s}}
+---
+{loadBalancer: {warmup: {duration: 0s, minimumPercent: 300, aggression: 0.0}}}
+"""
+
+HOSTS = ("every", "headless", "static.example.com", "localhost.example.com", "localhost", "*.example.org")
+
+
+def rules(policies: str) -> Iterable[str]:
+    """Return DestinationRules that give every host a subset for each policy."""
+    each = policies.split("---\n")
+    for index, host in enumerate(HOSTS):
+        subsets = "".join(f"\n  - name: p{number}\n    trafficPolicy: {' '.join(policy.split())}" for number, policy in enumerate(each))
+        yield f'---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: rule-{index}, namespace: default}}\nspec:\n  host: "{host}"\n  subsets:{subsets}\n'
+
+
+def bootstrap(server: str) -> dict[str, Any]:
+    """Return the bootstrap of an Envoy that gets its clusters from the server by Delta ADS."""
+    host, port = server.split(":")
+    endpoint = {"address": {"socket_address": {"address": host, "port_value": int(port)}}}
+    options = {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    control_plane = {
+        "name": "control-plane",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "control-plane", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+    }
+    ads = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    return {
+        "node": {"id": "sidecar~127.0.0.1~test.default~default.svc.cluster.local", "cluster": "test"},
+        "static_resources": {"clusters": [control_plane]},
+        "dynamic_resources": {
+            "cds_config": ads,
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane"}}],
+            },
+        },
+    }
+
+
+def served(mesh: TextMesh, outbound: OutboundView, *inbound: InboundView) -> list[XdsResource]:
+    """Return the clusters of the views with their endpoints."""
+    plans = list(mesh.evaluate(plan_outbound_clusters, outbound).value)
+    for view in inbound:
+        plans += mesh.evaluate(plan_inbound_clusters, view).value
+    found: dict[tuple[TypeUrl, str], XdsResource] = {}
+    for plan in plans:
+        name = plan.input.name
+        body = emit_cluster(plan.input).SerializeToString(deterministic=True)
+        found.setdefault((TypeUrl.CLUSTER, name), make_resource(TypeUrl.CLUSTER, name, body))
+        if plan.input.eds_name:
+            where = EndpointView(Locality("r1", "z1", "s1"))
+            endpoints = emit_endpoints(mesh.evaluate(plan_endpoints, outbound, where, plan.input.eds_name).input)
+            found[TypeUrl.ENDPOINT, name] = make_resource(TypeUrl.ENDPOINT, name, endpoints.SerializeToString(deterministic=True))
+    return list(found.values())
+
+
+@pytest.mark.parametrize("version", sorted(BINARIES))
+@pytest.mark.parametrize(
+    ("outbound", "inbound"),
+    [
+        pytest.param(SIDECAR, (WORKLOAD,), id="sidecar"),
+        pytest.param(GATEWAY, (), id="gateway"),
+        pytest.param(
+            OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local", interception=InterceptionMode.NONE, local=True),
+            (InboundView("default", "every", (("app", "every"),), ("127.0.1.2",), interception=InterceptionMode.NONE, local=LOCAL),),
+            id="local-mesh",
+        ),
+    ],
+)
+async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, inbound: tuple[InboundView, ...], tmp_path: Path) -> None:
+    """Nothing is refused, every cluster leaves warming, and Envoy holds what was served."""
+    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
+    mesh = TextMesh(SERVICES + "".join(rules(POLICIES.replace("AUTHORITIES", str(authorities)))))
+    resources = served(mesh, outbound, *inbound)
+    expected = {each.name for each in resources if each.type_url == TypeUrl.CLUSTER}
+    discovery = MemoryDiscovery(*resources)
+    server = AdsServer(discovery)
+    address = await server.start("127.0.0.1:0")
+    try:
+        async with EnvoyProcess(bootstrap(address), tmp_path, binary=BINARIES[version]()) as envoy:
+            dump = await envoy.config_dump("resource=dynamic_active_clusters")
+    finally:
+        await server.stop(0.5)
+    held = {entry["cluster"]["name"]: entry["cluster"] for entry in dump["configs"]}
+    assert not discovery.nacks
+    assert set(held) == expected
+    wanted = {each.name: each for each in resources if each.type_url == TypeUrl.CLUSTER}
+    plans = [*mesh.evaluate(plan_outbound_clusters, outbound).value, *(p for v in inbound for p in mesh.evaluate(plan_inbound_clusters, v).value)]
+    for plan in plans:
+        assert plan.input.name in wanted
+        shown = {key: value for key, value in held[plan.input.name].items() if key != "@type"}
+        assert ParseDict(shown, cluster_pb2.Cluster()) == emit_cluster(plan.input)
