@@ -216,7 +216,7 @@ async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, i
     server = AdsServer(discovery)
     address = await server.start("127.0.0.1:0")
     try:
-        async with EnvoyProcess(bootstrap(address), tmp_path, binary=BINARIES[version]()) as envoy:
+        async with EnvoyProcess(bootstrap(address), tmp_path, binary=BINARIES[version](), timeout=60) as envoy:
             dump = await envoy.config_dump("resource=dynamic_active_clusters")
     finally:
         await server.stop(0.5)

@@ -20,11 +20,12 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
-from tests.support.envoy_process import EnvoyProcess
-from tests.support.memory_discovery import MemoryDiscovery
 
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
+from tests.support.envoy_process import EnvoyProcess
+from tests.support.envoy_versions import BINARIES
+from tests.support.memory_discovery import MemoryDiscovery
 
 pytestmark = pytest.mark.envoy
 
@@ -156,15 +157,16 @@ def base(port: int, mark: str = "one", connect_timeout: str = "1s") -> list[XdsR
     return [cluster("echo", connect_timeout), endpoints("echo", port), listener("web", "web-routes"), routes("web-routes", "echo", mark)]
 
 
-@pytest.fixture(params=["DELTA_GRPC", "GRPC"])
+@pytest.fixture(params=[(api, version) for version in sorted(BINARIES) for api in ("DELTA_GRPC", "GRPC")], ids="-".join)
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
-    """Run an Envoy that is LIVE with the base resources, in each variant of the protocol."""
+    """Run an Envoy that is LIVE with the base resources, in each variant of the protocol, the oldest and the newest supported one."""
+    api_type, version = request.param
     async with upstream("hello") as port:
         discovery = MemoryDiscovery(*base(port))
         server = AdsServer(discovery)
         address = await server.start("127.0.0.1:0")
         try:
-            async with EnvoyProcess(bootstrap(address, request.param), tmp_path / "envoy") as envoy:
+            async with EnvoyProcess(bootstrap(address, api_type), tmp_path / "envoy", binary=BINARIES[version]()) as envoy:
                 yield Rig(discovery, server, address, envoy, port)
         finally:
             await server.stop(0.5)

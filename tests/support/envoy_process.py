@@ -15,6 +15,7 @@ from tests.support.envoy_versions import newest
 
 POLL_INTERVAL = 0.02
 LOG_TAIL = 4000
+ISOLATION = ("unshare", "--user", "--map-root-user", "--net")  # exec's in place, so that the process id is Envoy's
 
 
 class EnvoyError(AssertionError):
@@ -31,6 +32,8 @@ class EnvoyProcess:
         log_level: of Envoy's log in ``folder/envoy.log``.
         ready: whether entering the context waits until Envoy is LIVE, or only until the admin interface answers.
         timeout: seconds until waiting for that is given up.
+        isolated: run it in an empty network namespace, where listeners may bind what they like; the admin interface is then a Unix
+            socket, and so must be the address of the control plane.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class EnvoyProcess:
         log_level: str = "warning",
         ready: bool = True,
         timeout: float = 20.0,
+        isolated: bool = False,
     ) -> None:
         self.folder = folder
         self.admin = ""
@@ -50,6 +54,7 @@ class EnvoyProcess:
         self._log_level = log_level
         self._ready = ready
         self._timeout = timeout
+        self._isolated = isolated
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -81,7 +86,9 @@ class EnvoyProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         address_file = self.folder / "admin-address"
         address_file.unlink(missing_ok=True)
-        admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
+        socket = self.folder / "admin.sock"
+        pipe = {"pipe": {"path": str(socket)}}
+        admin = {"address": pipe if self._isolated else {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
         config = self.folder / "bootstrap.json"
         config.write_text(json.dumps({**self._bootstrap, "admin": admin}))
         files = ["--config-path", str(config), "--admin-address-path", str(address_file)]
@@ -98,10 +105,13 @@ class EnvoyProcess:
                 stderr=output,
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)) if self._isolated else None)
 
         async def listening() -> bool:
-            self.admin = address_file.read_text().strip() if address_file.exists() else ""
+            if self._isolated:
+                self.admin = "admin" if socket.exists() else ""
+            else:
+                self.admin = address_file.read_text().strip() if address_file.exists() else ""
             return bool(self.admin)
 
         await self.wait_until(listening, "its admin interface listens")

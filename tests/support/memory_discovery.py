@@ -67,6 +67,7 @@ class MemorySession:
     def __init__(self, discovery: MemoryDiscovery, node: NodeInfo, protocol: XdsProtocol, peer: str) -> None:
         self.node, self.protocol, self.peer = node, protocol, peer
         self.open = True
+        self.idle_revision = -1
         self.changed = asyncio.Event()
         self._discovery = discovery
 
@@ -92,7 +93,9 @@ class MemorySession:
         self._discovery.notify()
 
     def idle(self, revision: int) -> None:
-        """Nothing is recorded."""
+        """Record up to which revision the client is through."""
+        self.idle_revision = revision
+        self._discovery.notify()
 
     def closed(self) -> None:
         """Record the end of the stream."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import base_pb2, config_source_pb2
@@ -11,7 +12,6 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
-from google.protobuf.message import Message
 
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.discovery import XdsProtocol
@@ -66,7 +66,7 @@ def sample(type_url: TypeUrl, name: str, mark: str = "1") -> XdsResource:
     return make_resource(type_url, name, sample_message(type_url, name, mark).SerializeToString(deterministic=True))
 
 
-def sample_message(type_url: TypeUrl, name: str, mark: str) -> Message:
+def sample_message(type_url: TypeUrl, name: str, mark: str) -> Any:
     """Return the message of ``sample``. Clusters are EDS clusters whose endpoints have their name."""
     match type_url:
         case TypeUrl.CLUSTER:
@@ -84,7 +84,7 @@ def sample_message(type_url: TypeUrl, name: str, mark: str) -> Message:
             return secret_pb2.Secret(name=name, generic_secret={"secret": {"inline_string": mark}})
 
 
-def mark_of(message: Message) -> str:
+def mark_of(message: Any) -> str:
     """Return the mark of a message that ``sample_message`` made."""
     match message:
         case cluster_pb2.Cluster():

@@ -171,13 +171,18 @@ def _routing(raw: Mapping[Any, Any], info: KindInfo, key: ObjectKey, api_version
 
 
 def _independent(findings: list[Diagnostic], report: StructureReport) -> list[Diagnostic]:
-    """Return the findings that are no mere consequence of what the structure lacks."""
+    """Return the findings that are no mere consequence of what the structure lacks.
+
+    A finding may follow from a wrong value when it stands at that value, beside it, around it, or in what was left out with it.
+    """
     if not report.places:
         return findings
     return [
         finding
         for finding in findings
-        if not (finding.path in report.places or parent(finding.path) in report.places)
+        if finding.path not in report.places
+        and parent(finding.path) not in report.places
+        and not any(place.startswith((f"{finding.path}.", f"{finding.path}[")) for place in report.places)
         and not any(finding.path.startswith((f"{place}.", f"{place}[")) for place in report.dropped)
     ]
 

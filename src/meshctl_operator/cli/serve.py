@@ -127,27 +127,32 @@ async def _run(options: ServeOptions) -> int:
     plane = ControlPlane(settings, sources)
     admin = AdminServer(plane)
     with stop_signals(stop), plane.events.subscribe() as events:
-        async with asyncio.TaskGroup() as tasks:
-            async with plane:
-                try:
-                    plane.events.emit(Listening(await plane.serve(options.xds), await admin.start(options.http)))
-                    tasks.create_task(_print_events(events, options))
+        async with plane:
+            try:
+                _print(Listening(await plane.serve(options.xds), await admin.start(options.http)), options)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_print_events(events, options))  # after the line above, whatever happened meanwhile
                     code = await stop
                     await plane.stop()
-                finally:
-                    await admin.stop()
+                    plane.events.end()
+            finally:
+                await admin.stop()
     return code
 
 
 async def _print_events(events: Subscription, options: ServeOptions) -> None:
     """Print events until the control plane ends."""
     async for event in events:
-        if options.output is Format.JSON:
-            if _is_public(event, acks=options.acks):
-                click.echo(json.dumps(event.to_json()))
-        else:
-            for line in text_lines(event, acks=options.acks):
-                click.echo(line)
+        _print(event, options)
+
+
+def _print(event: Event, options: ServeOptions) -> None:
+    if options.output is Format.JSON:
+        if _is_public(event, acks=options.acks):
+            click.echo(json.dumps(event.to_json()))
+    else:
+        for line in text_lines(event, acks=options.acks):
+            click.echo(line)
 
 
 def _is_public(event: Event, *, acks: bool) -> bool:

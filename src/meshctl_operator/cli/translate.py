@@ -8,20 +8,18 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.diagnostics import Diagnostic, has_errors, sorted_unique
 from meshctl_operator.base.errors import MeshctlError, SettingsError
+from meshctl_operator.cli.output import ExitCode, finding_line
 from meshctl_operator.cli.proxy_options import Inputs, described_proxy, input_options, proxy_options, read_inputs, read_mapping
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.translation import Translation
-
-_INPUT_REJECTED: Final = 65
-_FAILED: Final = 1
 
 
 @click.command()
@@ -36,7 +34,9 @@ _FAILED: Final = 1
     help="summary (a table, the default; text is the same), json, yaml, or envoy: a static bootstrap.",
 )
 @click.option("--no-validate", is_flag=True, help="Compile invalid objects as far as they can be read.")
-@click.option("--batch", metavar="FILE", help="Many translations: JSON lines with id, objects, proxy, mesh_config, validate (- is standard input).")
+@click.option(
+    "--batch", metavar="FILE", help="Many translations: JSON lines with id, objects, proxy, mesh_config, validate (- is standard input)."
+)
 @click.pass_context
 def translate(
     ctx: click.Context,
@@ -63,7 +63,7 @@ def translate(
         if proxy or proxy_file or files or paths:
             raise SettingsError("--batch brings its own objects and proxies", hint="leave out -f, --proxy and --proxy-file")
         failed = [answer["error"] is not None for answer in _print_batch(batch, namespace)]
-        ctx.exit(_FAILED if any(failed) else 0)
+        ctx.exit(ExitCode.FAILED if any(failed) else ExitCode.OK)
     description = described_proxy(proxy, proxy_file, namespace)
     given = (*files, *paths)
     if not given:
@@ -75,7 +75,7 @@ def translate(
     result = run(inputs.changes, description, settings)
     findings = sorted_unique((*notes, *inputs.findings, *map(inputs.locate, result.diagnostics)))
     _print(replace(result, diagnostics=findings), output)
-    ctx.exit(_INPUT_REJECTED if inputs.rejected or has_errors(notes) else 0)
+    ctx.exit(ExitCode.REJECTED if inputs.rejected or has_errors(notes) else ExitCode.OK)
 
 
 def mesh_settings(raw: object | None, source: str = "") -> tuple[MeshSettings, tuple[Diagnostic, ...]]:
@@ -96,7 +96,9 @@ def mesh_settings(raw: object | None, source: str = "") -> tuple[MeshSettings, t
     findings = tuple(finding.at(source or None, None) for finding in decoded.diagnostics)
     if isinstance(decoded, Rejected):
         decoded = decode_mesh_config(raw, validate=False)
-    return settings.mesh_settings if isinstance(decoded, Rejected) else replace(settings.mesh_settings, config=decoded.object.spec), findings
+    return settings.mesh_settings if isinstance(decoded, Rejected) else replace(
+        settings.mesh_settings, config=decoded.object.spec
+    ), findings
 
 
 def _print(result: Translation, output: str) -> None:
@@ -121,7 +123,7 @@ def _print(result: Translation, output: str) -> None:
 
 def _explain(findings: Iterable[Diagnostic]) -> None:
     for finding in findings:
-        click.echo(str(finding), err=True)
+        click.echo(finding_line(finding, sys.stderr), err=True)
 
 
 def _yaml(value: Mapping[str, object]) -> str:
@@ -174,7 +176,9 @@ def _answer(request: Mapping[str, object], namespace: str) -> dict[str, object]:
 
     unknown = sorted(set(request) - {"id", "objects", "proxy", "mesh_config", "validate"})
     if unknown:
-        raise SettingsError(f'"{unknown[0]}" is not a field of a batch line', hint="the fields are id, objects, proxy, mesh_config, validate")
+        raise SettingsError(
+            f'"{unknown[0]}" is not a field of a batch line', hint="the fields are id, objects, proxy, mesh_config, validate"
+        )
     objects = request.get("objects") or []
     if not isinstance(objects, list):
         raise SettingsError("objects is not a list")

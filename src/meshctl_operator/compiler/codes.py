@@ -64,10 +64,10 @@ DUPLICATE_HOST: Final = define(
 )
 UNREACHABLE_RULE: Final = define(
     "MC2208",
-    "A rule is never reached",
-    cause="A rule before it matches every request, so this one is left out.",
-    example="http: [{route: [...]}, {match: [{uri: {prefix: /api}}], route: [...]}]",
-    fix="Move the rule that matches everything to the end.",
+    "A rule is never reached behind a delegate",
+    cause="A rule that comes from a delegate matches every request, so what follows it in the root is left out.",
+    example="root: http: [{delegate: {name: all}}, {match: [{uri: {prefix: /api}}], route: [...]}]   # all has a rule without match",
+    fix="Move the delegating rule to the end, or give it a match.",
     istio_code="IST0130",
 )
 UNUSABLE_MATCH: Final = define(
@@ -97,13 +97,6 @@ UNUSABLE_PART: Final = define(
     cause="A header operation, fault, mirror or CORS policy has a value that Envoy refuses. That part is left out, the rule itself is served.",
     example='headers: {request: {set: {x-id: "%FOO%"}}}',
     fix="Correct the value that the message names.",
-)
-NO_PERCENTAGE: Final = define(
-    "MC2214",
-    "A fault has no percentage",
-    cause="Without a percentage a fault concerns no request at all.",
-    example="fault: {abort: {httpStatus: 503}}",
-    fix="Add percentage: {value: 100}.",
 )
 UNUSABLE_HOST: Final = define(
     "MC2215",

@@ -151,6 +151,12 @@ class Subscription:
         self._events.append(event)
         self._wake.set()
 
+    def take(self) -> tuple[Event, ...]:
+        """Return what is there and was not taken yet, without waiting."""
+        taken = tuple(self._events)
+        self._events.clear()
+        return taken
+
     def end(self) -> None:
         """Let the iteration end after what is there."""
         self._ended = True

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -84,28 +84,40 @@ class ControlPlane:
         self._synced = False
         self._draining = False
         self._server: AdsServer | None = None
-        self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._broken = False
+        self._runner: asyncio.Task[None] | None = None
 
     # -- life -----------------------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         """Start the sources and the pipeline."""
-        group = await self._stack.enter_async_context(asyncio.TaskGroup())
-        self._tasks = [group.create_task(self._run_source(state), name=f"source {name}") for name, state in self._sources.items()]
-        self._tasks.append(group.create_task(self._work(), name="pipeline"))
-        self._wake.set()
+        self._runner = asyncio.create_task(self._run(), name="control plane")
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the streams, then stop everything."""
         try:
             await self.stop()
         finally:
-            for task in self._tasks:
-                task.cancel()
+            runner, self._runner = self._runner, None
             self.events.end()
-        return await self._stack.__aexit__(kind, error, trace)
+            if runner is not None:
+                runner.cancel()
+                with suppress(asyncio.CancelledError):
+                    await runner
+
+    async def _run(self) -> None:
+        """Own the tasks. They outlive every error of users and sources; should one fail all the same, readiness tells."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, state in self._sources.items():
+                    tasks.create_task(self._run_source(state), name=f"source {name}")
+                tasks.create_task(self._work(), name="pipeline")
+        except Exception:
+            self._broken = True
+            self.telemetry.ready.set(0)
+            log.exception("control plane failed")
+            raise
 
     async def serve(self, address: str) -> str:
         """Serve xDS on ``host:port`` (port 0: any free one); returns the address that was bound. Raises MeshctlError if it is taken."""
@@ -142,11 +154,11 @@ class ControlPlane:
     @property
     def ready(self) -> bool:
         """Whether proxies may rely on what is served: every source in sync and within reach, and not draining."""
-        return self._synced and not self._draining and not any(state.failure for state in self._sources.values())
+        return self._synced and not self._draining and not self._broken and not any(state.failure for state in self._sources.values())
 
     def not_ready_because(self) -> tuple[str, ...]:
         """Return what stands in the way of readiness."""
-        reasons = ["draining"] if self._draining else []
+        reasons = [text for text, holds in (("draining", self._draining), ("failed, see the log", self._broken)) if holds]
         for name, state in self._sources.items():
             if state.failure is not None:
                 reasons.append(f"source {name}: {state.failure}")
@@ -305,7 +317,7 @@ class ControlPlane:
         """Log the findings that were not there before."""
         for finding in findings:
             if finding not in self._reported:
-                log.warning("finding", extra={"code": finding.code, "severity": finding.severity.value, "finding": str(finding)})
+                log.info("finding", extra={"code": finding.code, "severity": finding.severity.value, "finding": str(finding)})
         self._reported = frozenset(findings)
 
     def _serve(self, session: ProxySession) -> set[tuple[TypeUrl, str, str]]:

@@ -42,7 +42,10 @@ def summary(translation: Translation) -> str:
         "SECRETS": [Line(0, name, "", "") for name in translation.secrets],
     }
     proxy = translation.proxy
-    text = [f"{proxy.role.value} {proxy.id}  {', '.join(proxy.ips)}  {', '.join(f'{key}={value}' for key, value in proxy.labels)}".rstrip(), ""]
+    text = [
+        f"{proxy.role.value} {proxy.id}  {', '.join(proxy.ips)}  {', '.join(f'{key}={value}' for key, value in proxy.labels)}".rstrip(),
+        "",
+    ]
     for title, lines in sections.items():
         if lines:
             text += [title, *_aligned(lines), ""]
@@ -67,7 +70,9 @@ def _listeners(listeners: Iterable[JsonObject], origins: dict[str, str]) -> Iter
         yield Line(0, name, where, origins.get(name, ""))
         chains = [*_list(listener, "filter_chains"), *([chain] if isinstance(chain := listener.get("default_filter_chain"), dict) else [])]
         for chain in chains:
-            yield Line(1, str(chain.get("name") or "filter chain"), " -> ".join(filter(None, (_chain_match(chain), _chain_target(chain)))), "")
+            yield Line(
+                1, str(chain.get("name") or "filter chain"), " -> ".join(filter(None, (_chain_match(chain), _chain_target(chain)))), ""
+            )
 
 
 def _chain_match(chain: JsonObject) -> str:

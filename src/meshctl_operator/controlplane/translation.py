@@ -22,7 +22,7 @@ from meshctl_operator.controlplane.nodes import read_proxy, resolve_proxy
 from meshctl_operator.controlplane.proxy_descriptions import ProxyDescription
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.incremental.engine import Engine
-from meshctl_operator.model.proxies import Locality, Proxy
+from meshctl_operator.model.proxies import Proxy
 from meshctl_operator.model.workloads import Workload, pod_at, workload_named, workloads_of
 from meshctl_operator.registry.registry import Registry
 from meshctl_operator.xds.nodes import JsonValue as StructValue
@@ -178,7 +178,7 @@ def _completed(proxy: Proxy, description: ProxyDescription, workload: Workload) 
         ips=proxy.ips if description.ips or not workload.has_ip else workload.ips,
         labels=proxy.labels if description.labels is not None else workload.labels,
         service_account=proxy.service_account if description.service_account is not None else workload.service_account,
-        locality=proxy.locality if description.locality is not None else workload.locality or Locality(),
+        locality=proxy.locality if description.locality is not None else workload.locality,
         node_name=proxy.node_name or workload.node_name,
         network=proxy.network or workload.network,
     )

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Everything runs: where the gateways and sidecars are, how long it took, what was found wrong on the way, and where the logs are."""
+    """Everything runs: where the gateways and sidecars are, how long it took, what was found wrong on the way, and where the log is.
+
+    ``paths`` are paths worth opening.
+    """
 
     ms: float
     proxies: tuple[LocalProxy, ...]
@@ -25,6 +28,7 @@ class Ready:
     http: str
     findings: tuple[Diagnostic, ...]
     log: str
+    paths: tuple[str, ...] = ()
 
     @property
     def gateways(self) -> tuple[LocalProxy, ...]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from meshctl_operator.apis.changes import Rejected
-from meshctl_operator.apis.mesh_config import MeshConfig
-from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.meta import ConfigObject
-from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
+from meshctl_operator.base.diagnostics import sorted_unique
 from meshctl_operator.base.errors import MeshctlError, SettingsError
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.bootstrap.options import DEFAULT_XDS_PORT, BootstrapOptions
@@ -23,6 +21,7 @@ from meshctl_operator.controlplane.certificates import throw_away_certificate
 from meshctl_operator.controlplane.events import Subscription
 from meshctl_operator.controlplane.plane import ControlPlane
 from meshctl_operator.controlplane.settings import settings_from
+from meshctl_operator.controlplane.source import Source
 from meshctl_operator.dev.addresses import LOOPBACK, AddressBook
 from meshctl_operator.dev.config import DevConfig, ProcessEntry
 from meshctl_operator.dev.envoys import envoy_command
@@ -33,15 +32,26 @@ from meshctl_operator.dev.ports import refuse_taken
 from meshctl_operator.dev.processes import Command, Log, Supervised
 from meshctl_operator.dev.workloads import Placement, place
 from meshctl_operator.sources.directory import DirectorySource
-from meshctl_operator.sources.documents import parse
 from meshctl_operator.sources.files import list_files, read_text
 from meshctl_operator.sources.loading import load
+from meshctl_operator.sources.mesh_config import MeshConfigSource
 
 LOG_NAME: Final = "meshctl-dev.log"
 _HTTP_PORT: Final = 15014
 _READY_WITHIN: Final = 30.0
 _POLL: Final = 0.05
+_REQUESTS: Final = r"^http\.(inbound_|outbound_0|outbound_127|[^.]*;).*downstream_rq_(completed|[2345]xx)$"
 _DRAIN_GRACE: Final = 0.2  # the Envoys are gone by then, so no stream has anything left to say
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests that a workload has answered since its Envoy started: all, and those with 2xx and 3xx, with 4xx, with 5xx."""
+
+    total: int = 0
+    good: int = 0
+    refused: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class LocalMesh:
         self._config = config
         self._options = options
         self._processes: list[Supervised] = []
+        self._plane: ControlPlane | None = None
         self.proxies: tuple[LocalProxy, ...] = ()
         self.placement = Placement((), ())
 
@@ -79,8 +90,7 @@ class LocalMesh:
             start = await stack.enter_async_context(_nursery())
             for process in self._processes:
                 start(process.run(), process.command.name)
-            plane = self._control_plane()
-            events = stack.enter_context(plane.events.subscribe())
+            plane = self._plane = self._control_plane()
             await stack.enter_async_context(plane)
             xds = await plane.serve(self._options.xds or f"{LOOPBACK}:{book.port(DEFAULT_XDS_PORT)}")
             http = await stack.enter_async_context(_admin_server(plane, self._options.http or f"{LOOPBACK}:{book.port(_HTTP_PORT)}"))
@@ -91,6 +101,7 @@ class LocalMesh:
                 start(envoy.run(), envoy.command.name)
             await self._until_ready(envoys)
             await plane.settled()
+            events = stack.enter_context(plane.events.subscribe())
             findings = sorted_unique((*self.placement.findings, *plane.diagnostics()))
             reporter.ready(Ready((time.monotonic() - started) * 1000, self.proxies, xds, http, findings, str(log.path)))
             for process in (*self._processes, *envoys):
@@ -99,17 +110,31 @@ class LocalMesh:
             await reporter.watch(self)
             await asyncio.Event().wait()
 
+    async def settled(self) -> None:
+        """Return when every Envoy has answered to the newest state."""
+        if self._plane is not None:
+            with contextlib.suppress(TimeoutError):
+                await self._plane.settled()
+
+    async def traffic(self) -> dict[str, Traffic]:
+        """Return what each workload has answered, as its Envoy counts it; workloads whose Envoy does not answer are left out."""
+        counters = await asyncio.gather(*(proxy.admin.counters(_REQUESTS) for proxy in self.proxies))
+        return {proxy.workload.name: _traffic(found) for proxy, found in zip(self.proxies, counters, strict=True) if found is not None}
+
     def _control_plane(self) -> ControlPlane:
         """Return the control plane over the folders of the directory and the objects that Kubernetes would have added."""
         settings, _ = settings_from(os.environ)
-        settings = replace(settings, mesh=read_mesh_config(self._config.mesh_config), drain_grace=_DRAIN_GRACE)
+        settings = replace(settings, drain_grace=_DRAIN_GRACE)
         overlay = [self._config.scenario] if self._config.scenario else []
         files = DirectorySource(self._config.config, overlay=overlay, name="files")
         certificates = (
             tls_secret(entry.namespace, entry.secret, throw_away_certificate(entry.hosts)) for entry in self._config.file.certificates
         )
         local = LocalObjects((proxy.placed for proxy in self.proxies), certificates)
-        return ControlPlane(settings, [local.observed(files), local])
+        sources: list[Source] = [local.observed(files), local]
+        if self._config.mesh_config is not None:
+            sources.append(MeshConfigSource(self._config.mesh_config, settings.mesh_settings))
+        return ControlPlane(settings, sources)
 
     def _envoy(self, proxy: LocalProxy, xds: str) -> Command:
         host, _, port = xds.rpartition(":")
@@ -156,6 +181,20 @@ class LocalMesh:
                 yield entry.name, host, int(port)
 
 
+def _traffic(counters: Mapping[str, int]) -> Traffic:
+    """Add up the counters of the connection managers by class of status."""
+
+    def count(*names: str) -> int:
+        return sum(value for name, value in counters.items() if name.rpartition(".")[2] in names)
+
+    return Traffic(
+        count("downstream_rq_completed"),
+        count("downstream_rq_2xx", "downstream_rq_3xx"),
+        count("downstream_rq_4xx"),
+        count("downstream_rq_5xx"),
+    )
+
+
 def read_objects(config: DevConfig) -> tuple[ConfigObject[Any], ...]:
     """Return the objects of a directory as they are at the start; those of the scenario replace others of the same name."""
     found: dict[ObjectKey, ConfigObject[Any]] = {}
@@ -166,25 +205,6 @@ def read_objects(config: DevConfig) -> tuple[ConfigObject[Any], ...]:
             for key, upsert in loaded.accepted.items():
                 found.setdefault(key, upsert.object)
     return tuple(found[key] for key in sorted(found))
-
-
-def read_mesh_config(path: Path | None) -> MeshConfig:
-    """Return the MeshConfig of a file, Istio's defaults without one. Raises SettingsError for what cannot be read."""
-    if path is None:
-        return MeshConfig()
-    text = read_text(path)
-    if isinstance(text, Diagnostic):
-        raise SettingsError(str(text))
-    documents = parse(text, str(path))
-    if not documents:
-        return MeshConfig()
-    if documents[0].raw is None:
-        raise SettingsError("; ".join(map(str, documents[0].findings)))
-    decoded = decode_mesh_config(documents[0].raw)
-    if isinstance(decoded, Rejected):
-        raise SettingsError("; ".join(str(documents[0].locate(finding)) for finding in decoded.diagnostics))
-    spec: MeshConfig = decoded.object.spec
-    return spec
 
 
 @asynccontextmanager
@@ -230,7 +250,7 @@ def _check_free(entry: ProcessEntry) -> None:
 
 async def _live(proxy: LocalProxy) -> None:
     while not await proxy.admin.is_live():
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(_POLL)  # noqa: ASYNC110  (an Envoy has no way to tell that it is live, but by being asked)
 
 
 async def _answers(host: str, port: int) -> None:

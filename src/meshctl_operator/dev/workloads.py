@@ -74,7 +74,7 @@ class LocalWorkload:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What runs here, gateways first and each kind by namespace and name, and what does not, with the reason."""
+    """What runs here (ingress gateways, other gateways, applications, each by namespace and name), and what does not, with the reason."""
 
     workloads: tuple[LocalWorkload, ...]
     findings: tuple[Diagnostic, ...]
@@ -107,8 +107,12 @@ def place(objects: Iterable[ConfigObject[Any]], entries: Sequence[WorkloadEntry]
             hint = f"add `- deployment: {deployment.key.name}` with a command to meshctl-dev.yaml"
             findings.append(codes.NOT_RUN.warning(deployment.key, "", message, hint=hint))
     findings += [_homeless(entry, deployments) for entry in entries if id(entry) not in used]
-    order = {Role.GATEWAY: 0, Role.APPLICATION: 1}
-    return Placement(tuple(sorted(placed, key=lambda workload: (order[workload.role], workload.key))), tuple(findings))
+    return Placement(tuple(sorted(placed, key=_entrances_first)), tuple(findings))
+
+
+def _entrances_first(workload: LocalWorkload) -> tuple[bool, bool, ObjectKey]:
+    """Sort key: gateways before applications, and of these the one that people come in by first; then by namespace and name."""
+    return (workload.role is not Role.GATEWAY, not workload.is_ingress, workload.key)
 
 
 def target_ports(deployment: ConfigObject[DeploymentSpec], services: Iterable[ConfigObject[ServiceSpec]]) -> tuple[int, ...]:

@@ -75,6 +75,10 @@ class Watch(ABC):
         """Forget that the client is up to date: the subscription or what it holds changed."""
         self._compared = None
 
+    def told(self, state: ViewState, *, complete: bool) -> None:
+        """Note that a response was made; if it is complete, the client is up to date until the resources or the subscription change."""
+        self._compared = state.of(self.type_url) if complete else None
+
     def ask_again(self, name: ResourceName) -> None:
         """Have a name sent, whatever version the client holds."""
         self.held[name] = UNKNOWN
@@ -142,10 +146,11 @@ class XdsStream(ABC, Generic[WatchT]):
             if watch is None or not watch.may_send:
                 continue
             pending = watch.pending(state)
-            if pending.removed and type_url in _LATE_REMOVALS and not self.may_break(state):
+            late = pending.removed if type_url in _LATE_REMOVALS and pending.removed and not self.may_break(state) else ()
+            if late:
                 pending = Pending(pending.changed, (), pending.due)
             if pending:
-                return self._push(watch, state, pending)
+                return self._push(watch, state, pending, complete=not late)
         return None
 
     def may_break(self, state: ViewState) -> bool:
@@ -153,15 +158,15 @@ class XdsStream(ABC, Generic[WatchT]):
         watches = [watch for type_url in _USERS if (watch := self._watches.get(type_url))]
         return not any(watch.exchange.in_flight or watch.pending(state) for watch in watches)
 
-    def _push(self, watch: WatchT, state: ViewState, pending: Pending) -> Push:
+    def _push(self, watch: WatchT, state: ViewState, pending: Pending, *, complete: bool) -> Push:
         self._nonces += 1
         nonce = str(self._nonces)
         resources = state.of(watch.type_url)
         changes: dict[ResourceName, ContentHash | None] = {name: resources[name].version for name in pending.changed}
         changes.update(dict.fromkeys(pending.removed))
         watch.answer_due = False
-        watch.touch()
         body = watch.compose(state, pending, nonce)
+        watch.told(state, complete=complete)
         watch.exchange.send(Sent(nonce, state.revision, changes))
         if watch.type_url is TypeUrl.CLUSTER:
             self._follow_with_endpoints(state, pending.changed)

@@ -78,6 +78,23 @@ async def test_delta_name_out_of_a_rejected_response_is_removed_later() -> None:
 
 
 @BOTH
+async def test_idle_is_reported_when_everything_is_answered(protocol: XdsProtocol) -> None:
+    """A session learns that its client is through with a revision, also one that brought it nothing, but not before the last answer."""
+    async with xds_rig(sample(TypeUrl.ROUTE, "r")) as rig:
+        client = await rig.connect(protocol)
+        await client.subscribe(TypeUrl.ROUTE, "r")
+        await rig.discovery.wait_for(lambda: rig.discovery.sessions and rig.discovery.sessions[0].idle_revision == 1)
+        revision = rig.serve(sample(TypeUrl.ROUTE, "r"), sample(TypeUrl.ROUTE, "other"))
+        await rig.discovery.wait_for(lambda: rig.discovery.sessions[0].idle_revision == revision)
+        client.hold.add(TypeUrl.ROUTE)
+        last = rig.serve(sample(TypeUrl.ROUTE, "r", "2"))
+        await client.wait_for(lambda: client.unanswered)
+        assert rig.discovery.sessions[0].idle_revision == revision
+        await client.ack(client.unanswered[0])
+        await rig.discovery.wait_for(lambda: rig.discovery.sessions[0].idle_revision == last)
+
+
+@BOTH
 async def test_stale_nonce_is_ignored(protocol: XdsProtocol) -> None:
     """A request with the nonce of nobody neither ACKs nor NACKs and is not answered."""
     async with xds_rig(sample(TypeUrl.ROUTE, "r")) as rig:
@@ -274,4 +291,4 @@ async def test_slow_client_blocks_only_itself() -> None:
                 await rig.quiet(probe)
             assert mark_of(probe.resources[TypeUrl.CLUSTER]["fresh"]) == "4"
             call.cancel()
-        await channel.close()
+        await channel.close(None)

@@ -144,8 +144,8 @@ def _check_endpoints(spec: ServiceEntrySpec, findings: Findings) -> None:
         _check_endpoint_address(endpoint, spec, path, findings)
         for name in endpoint.ports:
             if name not in names and is_dns_label(name):
-                hint = f"spec.ports has {', '.join(sorted(names))}" if names else None
-                findings.error(codes.BAD_SE_ENDPOINTS, f"{path}.ports.{name}", f'"{name}" is no port of the service', hint=hint)
+                known = f"spec.ports has {', '.join(sorted(names))}" if names else None
+                findings.error(codes.BAD_SE_ENDPOINTS, f"{path}.ports.{name}", f'"{name}" is no port of the service', hint=known)
 
 
 def _check_endpoint_address(endpoint: WorkloadEntrySpec, spec: ServiceEntrySpec, path: str, findings: Findings) -> None:

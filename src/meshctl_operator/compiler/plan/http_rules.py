@@ -48,8 +48,10 @@ def plan_http_rules(ctx: Context, key: ObjectKey) -> Compiled[tuple[RulePlan, ..
     for rule in item.rules:
         plan = _rule(rule, default_retry, found.append)
         if stopper is not None:
-            message = f"is never reached: {stopper.place.path} before it matches every request"
-            found.append(codes.UNREACHABLE_RULE.warning(rule.place.subject, rule.place.path, message))
+            if rule.place.subject != stopper.place.subject:  # within one object admission says so already
+                by = f"{stopper.place.path} of VirtualService {stopper.place.subject.namespace}/{stopper.place.subject.name}"
+                message = f"is never reached: {by} matches every request before"
+                found.append(codes.UNREACHABLE_RULE.warning(rule.place.subject, rule.place.path, message))
         elif plan is not None:
             plans.append(plan)
             stopper = rule if plan.matches_everything else None

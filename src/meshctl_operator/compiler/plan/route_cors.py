@@ -7,8 +7,9 @@ from typing import Final
 
 from meshctl_operator.apis.networking.virtual_service import CorsPolicy, UnmatchedPreflights
 from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.compiler import codes
 from meshctl_operator.compiler.inputs.routes import CorsInput, MatchKind, TextMatchInput
-from meshctl_operator.compiler.plan.route_matches import plan_text_or_finding
+from meshctl_operator.compiler.plan.route_matches import plan_text, text_problem
 from meshctl_operator.model.virtual_services import Place
 
 _NANOS_PER_SECOND: Final = 1_000_000_000
@@ -20,11 +21,11 @@ def plan_cors(cors: CorsPolicy | None, place: Place, report: Callable[[Diagnosti
         return None
     origins = []
     for index, origin in enumerate(cors.allow_origins):
-        planned = plan_text_or_finding(origin, place.at(f".allowOrigins[{index}]"))
-        if isinstance(planned, Diagnostic):
-            report(planned)
+        if problem := text_problem(origin):
+            path = f"{place.path}.allowOrigins[{index}]{problem[0]}"
+            report(codes.UNUSABLE_PART.error(place.subject, path, f"{problem[1]}; the origin is left out"))
         else:
-            origins.append(planned)
+            origins.append(plan_text(origin))
     if not cors.allow_origins:
         origins = [TextMatchInput(MatchKind.EXACT, text) for text in cors.allow_origin]
     return CorsInput(

@@ -67,8 +67,6 @@ def _delay(delay: FaultDelay, place: Place, report: Callable[[Diagnostic], None]
         return None
     if delay.percentage is not None:
         return FaultDelayInput(delay.fixed_delay, plan_percentage(delay.percentage))
-    if not delay.percent:
-        report(_no_percentage(place, "delays no request, since it has no percentage"))
     return FaultDelayInput(delay.fixed_delay, FractionInput(max(0, min(delay.percent, _ALL))))
 
 
@@ -88,13 +86,5 @@ def _abort(abort: FaultAbort, place: Place, report: Callable[[Diagnostic], None]
             return None
         found = FaultAbortInput(grpc_status=number, percentage=percentage)
     else:
-        message = "says neither httpStatus nor grpcStatus; the abort is left out"
-        report(codes.UNUSABLE_PART.warning(place.subject, place.path, message))
         return None
-    if percentage is None:
-        report(_no_percentage(place, "aborts no request, since it has no percentage"))
     return found
-
-
-def _no_percentage(place: Place, message: str) -> Diagnostic:
-    return codes.NO_PERCENTAGE.warning(place.subject, place.path, message, hint="add percentage: {value: 100}")

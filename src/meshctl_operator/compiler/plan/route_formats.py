@@ -1,95 +1,61 @@
-"""Format strings in header values (``%REQ(x-id)%``): one that Envoy does not know would cost the whole route configuration.
+"""Format strings in header values (``%REQ(x-id)%``): one that a proxy does not know would cost its whole route configuration.
 
-The operators are those that every supported Envoy accepts in a header value, tried one by one on the oldest and the newest.
+The table of operators is that of admission, which follows the newest Envoy. Here those are held back that the oldest supported one does
+not know, and arguments are checked as far as Envoy checks them when it loads a route.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from meshctl_operator.apis.validation.envoy_operators import (
+    COMMAND_OPERATORS,
+    LENGTH_OPERATORS,
+    OPTIONAL_OPERATORS,
+    PLAIN_OPERATORS,
+    REQUIRED_OPERATORS,
+)
 from meshctl_operator.compiler.plan.route_texts import plain_text_problem
 
-_OPERATOR: Final = re.compile(r"%([A-Z_0-9]+)(?:\((\[[^%]*?\]|[^)]*)\))?(?::(\d+))?%")
-_ANY: Final = re.compile(r".+")
-_WORD: Final = re.compile(r"[^:]+")
-_HEADER: Final = re.compile(r"(:?[A-Za-z0-9_.\-]+)?(\?:?[A-Za-z0-9_.\-]*)?")
-_FILTER_STATE: Final = re.compile(r"[^:]+(:(PLAIN|TYPED|FIELD:[^:]+)?)?")
-_METADATA: Final = re.compile(r"(DYNAMIC|CLUSTER|ROUTE|UPSTREAM_HOST|LISTENER|VIRTUAL_HOST)(:.*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What may follow the name of an operator: an argument of this form, and a length (``:5``)."""
-
-    argument: re.Pattern[str]
-    length: bool = True
-    optional: bool = False
-
-
-_SHAPES: Final = {
-    "CLUSTER_METADATA": _Shape(_ANY, length=False),
-    "DOWNSTREAM_PEER_CERT_V_END": _Shape(_ANY, length=False, optional=True),
-    "DOWNSTREAM_PEER_CERT_V_START": _Shape(_ANY, length=False, optional=True),
-    "DYNAMIC_METADATA": _Shape(_ANY),
-    "ENVIRONMENT": _Shape(_ANY),
-    "FILTER_STATE": _Shape(_FILTER_STATE),
-    "METADATA": _Shape(_METADATA),
-    "PER_REQUEST_STATE": _Shape(_WORD, length=False),
-    "QUERY_PARAM": _Shape(_ANY),
-    "REQ": _Shape(_HEADER),
-    "RESP": _Shape(_HEADER),
-    "START_TIME": _Shape(_ANY, length=False, optional=True),
-    "START_TIME_LOCAL": _Shape(_ANY, length=False, optional=True),
-    "EMIT_TIME": _Shape(_ANY, length=False, optional=True),
-    "EMIT_TIME_LOCAL": _Shape(_ANY, length=False, optional=True),
-    "TRAILER": _Shape(_HEADER),
-    "UPSTREAM_FILTER_STATE": _Shape(_FILTER_STATE),
-    "UPSTREAM_METADATA": _Shape(_ANY, length=False),
-    "UPSTREAM_PEER_CERT_V_END": _Shape(_ANY, length=False, optional=True),
-    "UPSTREAM_PEER_CERT_V_START": _Shape(_ANY, length=False, optional=True),
-}
-"""Operators with an argument."""
-
-_PLAIN: Final = frozenset(
-    """
-    ACCESS_LOG_TYPE BYTES_RECEIVED BYTES_SENT
-    CONNECTION_ID CONNECTION_TERMINATION_DETAILS DOWNSTREAM_DIRECT_LOCAL_ADDRESS
-    DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT DOWNSTREAM_DIRECT_REMOTE_ADDRESS DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT
-    DOWNSTREAM_DIRECT_REMOTE_PORT DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_HEADER_BYTES_RECEIVED
-    DOWNSTREAM_HEADER_BYTES_SENT DOWNSTREAM_LOCAL_ADDRESS DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT
-    DOWNSTREAM_LOCAL_DNS_SAN DOWNSTREAM_LOCAL_EMAIL_SAN DOWNSTREAM_LOCAL_IP_SAN
-    DOWNSTREAM_LOCAL_OTHERNAME_SAN DOWNSTREAM_LOCAL_PORT DOWNSTREAM_LOCAL_SUBJECT
-    DOWNSTREAM_LOCAL_URI_SAN DOWNSTREAM_PEER_CERT DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1
-    DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256 DOWNSTREAM_PEER_CHAIN_SERIALS DOWNSTREAM_PEER_DNS_SAN
-    DOWNSTREAM_PEER_EMAIL_SAN DOWNSTREAM_PEER_FINGERPRINT_1 DOWNSTREAM_PEER_FINGERPRINT_256
-    DOWNSTREAM_PEER_IP_SAN DOWNSTREAM_PEER_ISSUER DOWNSTREAM_PEER_OTHERNAME_SAN
-    DOWNSTREAM_PEER_SERIAL DOWNSTREAM_PEER_SUBJECT DOWNSTREAM_PEER_URI_SAN
-    DOWNSTREAM_REMOTE_ADDRESS DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT DOWNSTREAM_REMOTE_PORT
-    DOWNSTREAM_TLS_CIPHER DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TLS_VERSION
-    DOWNSTREAM_TRANSPORT_FAILURE_REASON DOWNSTREAM_WIRE_BYTES_RECEIVED DOWNSTREAM_WIRE_BYTES_SENT
-    DURATION FILTER_CHAIN_NAME HOSTNAME
-    PROTOCOL REQUESTED_SERVER_NAME REQUEST_DURATION
-    REQUEST_HEADERS_BYTES REQUEST_TX_DURATION RESPONSE_CODE
-    RESPONSE_CODE_DETAILS RESPONSE_DURATION RESPONSE_FLAGS
-    RESPONSE_FLAGS_LONG RESPONSE_HEADERS_BYTES RESPONSE_TRAILERS_BYTES
-    RESPONSE_TX_DURATION ROUNDTRIP_DURATION ROUTE_NAME
-    STREAM_ID TLS_JA3_FINGERPRINT TLS_JA4_FINGERPRINT
-    TRACE_ID UNIQUE_ID UPSTREAM_CLUSTER
-    UPSTREAM_CLUSTER_RAW UPSTREAM_CONNECTION_ID UPSTREAM_CONNECTION_POOL_READY_DURATION
-    UPSTREAM_HEADER_BYTES_RECEIVED UPSTREAM_HEADER_BYTES_SENT UPSTREAM_HOST
-    UPSTREAM_HOST_NAME UPSTREAM_HOST_NAME_WITHOUT_PORT UPSTREAM_LOCAL_ADDRESS
-    UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT UPSTREAM_LOCAL_PORT UPSTREAM_PEER_CERT
-    UPSTREAM_PEER_DNS_SAN UPSTREAM_PEER_IP_SAN UPSTREAM_PEER_ISSUER
-    UPSTREAM_PEER_SUBJECT UPSTREAM_PEER_URI_SAN UPSTREAM_PROTOCOL
-    UPSTREAM_REMOTE_ADDRESS UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT UPSTREAM_REMOTE_PORT
-    UPSTREAM_REQUEST_ATTEMPT_COUNT UPSTREAM_TLS_CIPHER UPSTREAM_TLS_SESSION_ID
-    UPSTREAM_TLS_VERSION UPSTREAM_TRANSPORT_FAILURE_REASON UPSTREAM_WIRE_BYTES_RECEIVED
-    UPSTREAM_WIRE_BYTES_SENT VIRTUAL_CLUSTER_NAME
-    """.split()
+NEWER_OPERATORS: Final = frozenset(
+    {
+        "DOWNSTREAM_DETECTED_CLOSE_TYPE",
+        "DOWNSTREAM_LOCAL_CLOSE_REASON",
+        "QUERY_PARAMS",
+        "SPAN_ID",
+        "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
+        "UPSTREAM_DETECTED_CLOSE_TYPE",
+        "UPSTREAM_HOSTS_ATTEMPTED",
+        "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
+        "UPSTREAM_HOST_NAMES_ATTEMPTED",
+        "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT",
+        "UPSTREAM_LOCAL_CLOSE_REASON",
+        "UPSTREAM_SERVER_NAME",
+    }
 )
-"""Operators without an argument."""
+"""Operators that Envoy learned after the oldest supported version (1.37)."""
+
+EXPRESSION_OPERATORS: Final = frozenset({"CEL", "COALESCE", "COMMON_DURATION", "TYPED_CEL"})
+"""Operators with a language of their own in the argument, which only Envoy can judge."""
+
+_OPERATOR: Final = re.compile(r"%([A-Z_0-9]+)(?:\((\[[^%]*?\]|[^)]*)\))?(?::(\d+))?%")
+_HEADER: Final = r"(:?[A-Za-z0-9_.\-]+)?(\?:?[A-Za-z0-9_.\-]*)?"
+_STATE: Final = r"[^:]+(:(PLAIN|TYPED|FIELD:[^:]+)?)?"
+_ARGUMENTS: Final = {
+    name: re.compile(form)
+    for name, form in {
+        "FILTER_STATE": _STATE,
+        "METADATA": r"(DYNAMIC|CLUSTER|ROUTE|UPSTREAM_HOST|LISTENER|VIRTUAL_HOST)(:.*)?",
+        "PATH": r"(WQ|NQ)(:(ORIG|PATH|ORIG_OR_PATH))?",
+        "PER_REQUEST_STATE": r"[^:]+",
+        "REQ": _HEADER,
+        "RESP": _HEADER,
+        "TRAILER": _HEADER,
+        "UPSTREAM_FILTER_STATE": _STATE,
+    }.items()
+}
+"""Operators whose argument must have a form."""
 
 
 def format_problem(text: str) -> str | None:
@@ -111,13 +77,14 @@ def format_problem(text: str) -> str | None:
 
 
 def _operator_problem(name: str, argument: str | None, length: str | None) -> str | None:
-    if name in _PLAIN:
-        return f"gives an argument or a length to %{name}%, which takes none" if argument is not None or length is not None else None
-    shape = _SHAPES.get(name)
-    if shape is None:
+    if name not in COMMAND_OPERATORS or name in NEWER_OPERATORS | EXPRESSION_OPERATORS:
         return f"has %{name}%, which is no operator that every supported Envoy knows"
-    if length is not None and not shape.length:
+    if length is not None and name not in LENGTH_OPERATORS:
         return f"gives a length to %{name}%, which takes none"
     if not argument:
-        return None if shape.optional else f"gives no argument to %{name}(...)%"
-    return None if shape.argument.fullmatch(argument) else f"gives the unusable argument {argument!r} to %{name}(...)%"
+        refused = name in REQUIRED_OPERATORS or (argument is not None and name in PLAIN_OPERATORS)
+        return f"has %{name}% with an unusable argument" if refused else None
+    if name in PLAIN_OPERATORS or (name in OPTIONAL_OPERATORS and name.endswith("_WITHOUT_PORT")) or name == "RESPONSE_CODE_DETAILS":
+        return f"gives an argument to %{name}%, which takes none"
+    form = _ARGUMENTS.get(name)
+    return f"gives the unusable argument {argument!r} to %{name}(...)%" if form is not None and not form.fullmatch(argument) else None

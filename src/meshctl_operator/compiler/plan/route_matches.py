@@ -85,7 +85,7 @@ def _route_match(block: HttpMatchRequest, place: Place) -> RouteMatchInput:
         _header(name, match, place.at(f".withoutHeaders[{name}]"), invert=True) for name, match in sorted(block.without_headers.items())
     ]
     pseudo = ((":method", block.method, "method"), (":authority", block.authority, "authority"), (":scheme", block.scheme, "scheme"))
-    headers += [HeaderMatchInput(name, plan_text(match, place.at(f".{shown}"))) for name, match, shown in pseudo if match is not None]
+    headers += [HeaderMatchInput(name, _checked(match, place.at(f".{shown}"))) for name, match, shown in pseudo if match is not None]
     return RouteMatchInput(
         path=_path(block.uri, place.at(".uri")),
         case_sensitive=not block.ignore_uri_case,
@@ -113,7 +113,7 @@ def _header(name: str, match: StringMatch | None, place: Place, *, invert: bool)
         )
     if problem := header_name_problem(name, pseudo=True):
         raise _Unusable(codes.UNUSABLE_MATCH.error(place.subject, place.path, f"{name!r} {problem}; the block is left out"))
-    return HeaderMatchInput(name, plan_text(match, place), invert)
+    return HeaderMatchInput(name, _checked(match, place), invert)
 
 
 def _query(params: Mapping[str, StringMatch], place: Place) -> tuple[QueryMatchInput, ...]:
@@ -125,39 +125,39 @@ def _query(params: Mapping[str, StringMatch], place: Place) -> tuple[QueryMatchI
                 f"the name of a query parameter has 1 to {_MAX_QUERY_NAME} characters, this one has {len(name)}; the block is left out"
             )
             raise _Unusable(codes.UNUSABLE_MATCH.error(at.subject, at.path, message))
-        found.append(QueryMatchInput(name, plan_text(match, at)))
+        found.append(QueryMatchInput(name, _checked(match, at)))
     return tuple(found)
 
 
-def plan_text(match: StringMatch | None, place: Place) -> TextMatchInput:
-    """Return how a text is compared; nothing set, or the regular expression ``*``, asks for presence. Leaves an unusable block."""
+def plan_text(match: StringMatch | None) -> TextMatchInput:
+    """Return how a text is compared; nothing set, or the regular expression ``*``, asks for presence."""
     if match is None or match.regex == "*":
         return _PRESENT
     if match.exact is not None:
-        return TextMatchInput(MatchKind.EXACT, _text(match.exact, place.at(".exact")))
+        return TextMatchInput(MatchKind.EXACT, match.exact)
     if match.prefix is not None:
-        if not match.prefix:
-            at = place.at(".prefix")
-            message = "is empty, which matches everything; the block is left out"
-            raise _Unusable(codes.UNUSABLE_MATCH.error(at.subject, at.path, message, hint="use {} to ask that it is present"))
-        return TextMatchInput(MatchKind.PREFIX, _text(match.prefix, place.at(".prefix")))
-    if match.regex is not None:
-        return TextMatchInput(MatchKind.REGEX, _regex(match.regex, place))
-    return _PRESENT
+        return TextMatchInput(MatchKind.PREFIX, match.prefix)
+    return TextMatchInput(MatchKind.REGEX, match.regex) if match.regex is not None else _PRESENT
 
 
-def plan_text_or_finding(match: StringMatch, place: Place) -> TextMatchInput | Diagnostic:
-    """Return how a text is compared, or why Envoy would refuse it; for callers outside of match blocks."""
-    try:
-        return plan_text(match, place)
-    except _Unusable as unusable:
-        return unusable.finding
+def text_problem(match: StringMatch | None) -> tuple[str, str] | None:
+    """Return field and reason of what Envoy would refuse in a comparison, or None when it would refuse nothing."""
+    if match is None or match.regex == "*":
+        return None
+    if match.prefix == "":
+        return ".prefix", "is empty, which matches everything (use {} to ask that it is present)"
+    for text, field in ((match.exact, ".exact"), (match.prefix, ".prefix")):
+        if text is not None and (problem := plain_text_problem(text)):
+            return field, problem
+    if match.regex is not None and (problem := regex_problem(match.regex)):
+        return ".regex", f"{match.regex[:80]!r} {problem}"
+    return None
 
 
-def _text(text: str, place: Place) -> str:
-    if problem := plain_text_problem(text):
-        raise _Unusable(codes.UNUSABLE_MATCH.error(place.subject, place.path, f"{problem}; the block is left out"))
-    return text
+def _checked(match: StringMatch | None, place: Place) -> TextMatchInput:
+    if problem := text_problem(match):
+        raise _Unusable(codes.UNUSABLE_MATCH.error(place.subject, place.path + problem[0], f"{problem[1]}; the block is left out"))
+    return plan_text(match)
 
 
 def _regex(pattern: str, place: Place) -> str:

@@ -1,0 +1,229 @@
+"""The local mesh on a terminal: where to click, who gets how many requests, what changed last and how soon it was live."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from meshctl_operator.base.diagnostics import Diagnostic, Severity
+from meshctl_operator.controlplane.events import Acked, ConfigApplied, Event, Nacked
+from meshctl_operator.dev.events import ProcessDied, Ready
+from meshctl_operator.dev.layout import LocalProxy
+
+if TYPE_CHECKING:
+    from meshctl_operator.dev.mesh import LocalMesh, Traffic
+
+_REFRESH: Final = 0.5
+_CHANGES_SHOWN: Final = 6
+_SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+@dataclass(slots=True)
+class Answers:
+    """Which Envoys accepted a revision, and when the last of them did, in milliseconds after the edit."""
+
+    proxies: set[str] = field(default_factory=set)
+    ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One edit as it goes out: what changed and how many resources differ, with the answers of the Envoys."""
+
+    config: ConfigApplied
+    answers: Answers
+
+    def line(self) -> str:
+        """Return the edit in one line."""
+        what = ", ".join(map(str, self.config.changed)) or "nothing changed"
+        if self.config.rejected:
+            what = f"{', '.join(map(str, self.config.rejected))} rejected, the last good state stays"
+        if not self.config.resources:
+            return f"{what}: no Envoy is concerned"
+        count = _counted(self.config.resources, "resource")
+        if not self.answers.proxies:
+            return f"{what}: {count}, on the way"
+        return f"{what}: {count} live in {_counted(len(self.answers.proxies), 'Envoy')} after {self.answers.ms:.0f} ms"
+
+
+class Changes:
+    """The last edits, completed by what the Envoys answer. An answer may be quicker than the news of the edit itself."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.last: deque[Change] = deque(maxlen=_CHANGES_SHOWN)
+        self._answers: dict[int, Answers] = {}
+
+    def take(self, event: Event | ProcessDied) -> None:
+        """Note an event."""
+        match event:
+            case ConfigApplied():
+                # A revision that nothing led to (a rejected edit) repeats the number of the one before.
+                answers = self._of(event.revision) if event.resources else Answers()
+                self.last.append(Change(event, answers))
+            case Acked():
+                answers = self._of(event.revision)
+                answers.proxies.add(event.proxy)
+                answers.ms = max(answers.ms, event.ms)
+            case _:
+                pass
+
+    def _of(self, revision: int) -> Answers:
+        for old in [known for known in self._answers if known < revision - _CHANGES_SHOWN]:
+            del self._answers[old]
+        return self._answers.setdefault(revision, Answers())
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def remark(event: Event | ProcessDied) -> tuple[str, str] | None:
+    """Return what an event tells people beyond the table, and its style; None for events that only move the table."""
+    match event:
+        case Nacked():
+            objects = ", ".join(map(str, event.objects)) or ", ".join(event.resources)
+            return f"{event.proxy} rejects {event.type} ({objects}): {event.detail}", "bold red"
+        case ProcessDied():
+            return f"{event.name} ended with {event.reason}; it is started again", "yellow"
+        case _:
+            return None
+
+
+class PlainReporter:
+    """Writes lines: for terminals that cannot redraw, pipes and logs."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """Take where to write, standard output by default."""
+        self._console = console or Console(soft_wrap=True, highlight=False)
+        self._changes = Changes()
+        self._fresh: asyncio.Queue[Change] = asyncio.Queue()
+
+    def starting(self, proxies: tuple[LocalProxy, ...]) -> None:
+        """Say what is coming."""
+        gateways = sum(proxy.is_gateway for proxy in proxies)
+        self._console.print(f"starting {gateways} gateways and {len(proxies) - gateways} workloads with their sidecars ...")
+
+    def ready(self, ready: Ready) -> None:
+        """Say where to click."""
+        for finding in ready.findings:
+            self._finding(finding)
+        self._console.print(f"ready in {ready.ms / 1000:.1f} s")
+        for url, gateway in entrances(ready):
+            self._console.print(f"  {url}  ({gateway})")
+        self._console.print(f"  log: {ready.log}")
+
+    def event(self, event: Event | ProcessDied) -> None:
+        """Say what changed, once the Envoys have it."""
+        self._changes.take(event)
+        if isinstance(event, ConfigApplied):
+            for finding in event.diagnostics:
+                self._finding(finding)
+            self._fresh.put_nowait(self._changes.last[-1])
+        elif said := remark(event):
+            self._console.print(Text(said[0], style=said[1]))
+
+    async def watch(self, mesh: LocalMesh) -> None:
+        """Wait for the Envoys after each edit, and say how long they took."""
+        while True:
+            change = await self._fresh.get()
+            await mesh.settled()
+            self._console.print(Text(change.line()))
+
+    def _finding(self, finding: Diagnostic) -> None:
+        self._console.print(Text(str(finding), style=_SEVERITY_STYLE[finding.severity]))
+
+
+class LiveReporter:
+    """Redraws a table in place."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """Take the terminal, standard output by default."""
+        self._console = console or Console()
+        self._changes = Changes()
+        self._ready: Ready | None = None
+        self._traffic: Mapping[str, Traffic] = {}
+        self._before: tuple[float, Mapping[str, Traffic]] = (0.0, {})
+        self._live: Live | None = None
+
+    def starting(self, proxies: tuple[LocalProxy, ...]) -> None:
+        """Say that it takes a moment."""
+        self._console.print(f"starting {len(proxies)} Envoys with their workloads ...", style="dim")
+
+    def ready(self, ready: Ready) -> None:
+        """Say what was found wrong; the rest is in the table."""
+        for finding in ready.findings:
+            self._console.print(Text(str(finding), style=_SEVERITY_STYLE[finding.severity]))
+        self._ready = ready
+
+    def event(self, event: Event | ProcessDied) -> None:
+        """Note it; findings and rejections are printed above the table and stay there."""
+        self._changes.take(event)
+        if isinstance(event, ConfigApplied):
+            for finding in event.diagnostics:
+                self._console.print(Text(str(finding), style=_SEVERITY_STYLE[finding.severity]))
+        elif said := remark(event):
+            self._console.print(Text(said[0], style=said[1]))
+
+    async def watch(self, mesh: LocalMesh) -> None:
+        """Redraw until cancelled."""
+        with Live(console=self._console, auto_refresh=False, transient=False) as live:
+            while True:
+                now = time.monotonic()
+                before_at, before = self._before
+                self._traffic = await mesh.traffic()
+                live.update(self.render(now - before_at, before), refresh=True)
+                self._before = (now, self._traffic)
+                await asyncio.sleep(_REFRESH)
+
+    def render(self, seconds: float, before: Mapping[str, Traffic]) -> RenderableType:
+        """Return what is shown: entrances, requests by workload with their rate since the traffic before, the last edits."""
+        parts: list[RenderableType] = []
+        if self._ready is not None:
+            for url, gateway in entrances(self._ready):
+                parts.append(Text.assemble((url, "bold underline cyan"), f"  {gateway}"))
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name, justify in (
+            ("workload", "left"),
+            ("requests", "right"),
+            ("per s", "right"),
+            ("2xx", "right"),
+            ("4xx", "right"),
+            ("5xx", "right"),
+        ):
+            table.add_column(name, justify="left" if justify == "left" else "right")
+        for name, traffic in self._traffic.items():
+            old = before.get(name)
+            rate = (traffic.total - old.total) / seconds if old is not None and seconds > 0 else 0.0
+            failed = Text(str(traffic.failed), style="bold red" if traffic.failed else "dim")
+            table.add_row(name, str(traffic.total), f"{rate:.0f}" if rate > 0 else "", str(traffic.good), str(traffic.refused), failed)
+        parts += [Text(), table, Text()]
+        parts += [Text(change.line(), style="red" if change.config.rejected else "green") for change in self._changes.last]
+        if self._ready is not None:
+            parts.append(Text(f"ready in {self._ready.ms / 1000:.1f} s; log: {self._ready.log}; Ctrl-C ends it", style="dim"))
+        return Group(*parts)
+
+
+def entrances(ready: Ready) -> list[tuple[str, str]]:
+    """Return the addresses that people can open, each with the gateway that answers; HTTPS by the usual port."""
+    return [
+        (f"{'https' if declared == '443' else 'http'}://{bound}{path}", f"{gateway.workload.name} port {declared}")
+        for gateway in ready.gateways
+        for declared, bound in gateway.gateway_ports.items()
+        for path in ready.paths or ("/",)
+    ]
+
+
+def text_reporter() -> PlainReporter | LiveReporter:
+    """Return the reporter that suits standard output."""
+    return LiveReporter() if sys.stdout.isatty() else PlainReporter()

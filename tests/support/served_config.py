@@ -1,0 +1,75 @@
+"""What an Envoy says that it runs, compared with what it was served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from google.protobuf import json_format
+
+from meshctl_operator.xds.resources import TypeUrl
+
+Held = dict[str, tuple[str, Any]]
+
+
+def held_by_envoy(dump: Mapping[str, Any], *, versions: bool = True) -> dict[TypeUrl, Held]:
+    """Return name -> (version, message) of every active dynamic resource in a config dump; asserts that nothing warms or was refused.
+
+    The message is None for secrets, and a mapping in Envoy's own words for endpoints, which come without a version and for all clusters.
+    Without ``versions`` (SotW, where Envoy shows the version of the whole response) all versions are empty.
+    """
+    held: dict[TypeUrl, Held] = {type_url: {} for type_url in TypeUrl}
+    for type_url, entry, message in _entries(dump):
+        assert "error_state" not in entry, entry
+        name = entry["name"] if type_url is TypeUrl.SECRET else _name(message)
+        held[type_url][name] = (entry.get("version_info", "") if versions else "", message)
+    return held
+
+
+def _name(message: Any) -> str:
+    return str(message["cluster_name"] if isinstance(message, dict) else message.name)
+
+
+def _entries(dump: Mapping[str, Any]) -> Iterator[tuple[TypeUrl, Mapping[str, Any], Any]]:
+    """Yield (type, entry with version_info, message)."""
+    for section in dump["configs"]:
+        assert not section.get("dynamic_warming_clusters"), "clusters are still warming"
+        assert not section.get("dynamic_warming_secrets"), "secrets are still warming"
+        for entry in section.get("dynamic_active_clusters", ()):
+            yield TypeUrl.CLUSTER, entry, _parse(entry["cluster"], cluster_pb2.Cluster())
+        for listener in section.get("dynamic_listeners", ()):
+            assert "error_state" not in listener, listener["error_state"]
+            assert "warming_state" not in listener, f"{listener['name']} is still warming"
+            if "active_state" in listener:
+                entry = listener["active_state"]
+                yield TypeUrl.LISTENER, entry, _parse(entry["listener"], listener_pb2.Listener())
+        for entry in section.get("dynamic_route_configs", ()):
+            yield TypeUrl.ROUTE, entry, _parse(entry["route_config"], route_pb2.RouteConfiguration())
+        for entry in section.get("dynamic_endpoint_configs", ()):
+            yield TypeUrl.ENDPOINT, entry, entry["endpoint_config"]
+        for entry in section.get("dynamic_active_secrets", ()):
+            yield TypeUrl.SECRET, entry, None
+
+
+def _parse(value: Mapping[str, Any], message: Any) -> Any:
+    return json_format.ParseDict({key: item for key, item in value.items() if key != "@type"}, message)
+
+
+def endpoint_addresses(assignment: Mapping[str, Any]) -> dict[str, tuple[int, str, int]]:
+    """Return ``address:port`` -> (priority, health, weight) of a ClusterLoadAssignment in protobuf JSON, as served or as Envoy shows it."""
+    found = {}  # Envoy shows a host of unknown health as healthy, which is how it treats it
+    for locality in assignment.get("endpoints", ()):
+        for endpoint in locality.get("lb_endpoints", ()):
+            socket = endpoint["endpoint"]["address"]["socket_address"]
+            facts = (locality.get("priority", 0), endpoint.get("health_status", "HEALTHY"), endpoint.get("load_balancing_weight", 1))
+            found[f"{socket['address']}:{socket['port_value']}"] = facts
+    return found
+
+
+def same(message: Any, body: Mapping[str, Any]) -> bool:
+    """Tell whether Envoy's message says what the protobuf JSON of the served one says, whatever the order inside maps."""
+    shown: Mapping[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return shown == body
