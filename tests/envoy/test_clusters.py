@@ -84,7 +84,7 @@ spec:
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: round-robin, namespace: default, annotations: {istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT}}
-spec: {hosts: [localhost], resolution: DNS_ROUND_ROBIN, ports: [{number: 8080, name: http, protocol: HTTP}]}
+spec: {hosts: [one.example.com], resolution: DNS_ROUND_ROBIN, ports: [{number: 8080, name: http, protocol: HTTP}], endpoints: [{address: localhost}]}
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -116,7 +116,7 @@ POLICIES = """
 ---
 {loadBalancer: {consistentHash: {httpHeaderName: x-user}}}
 ---
-{loadBalancer: {consistentHash: {useSourceIp: true, ringHash: {minimumRingSize: 8388608}}}}
+{loadBalancer: {consistentHash: {useSourceIp: true, ringHash: {minimumRingSize: 2048}}}}
 ---
 {loadBalancer: {consistentHash: {httpQueryParameterName: q, maglev: {tableSize: 65537}}}}
 ---
@@ -136,7 +136,7 @@ POLICIES = """
 {loadBalancer: {warmup: {duration: 0s, minimumPercent: 300, aggression: 0.0}}}
 """
 
-HOSTS = ("every", "headless", "static.example.com", "localhost.example.com", "localhost", "*.example.org")
+HOSTS = ("every", "headless", "static.example.com", "localhost.example.com", "one.example.com", "*.example.org")
 
 
 def rules(policies: str) -> Iterable[str]:
@@ -216,7 +216,7 @@ async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, i
     server = AdsServer(discovery)
     address = await server.start("127.0.0.1:0")
     try:
-        async with EnvoyProcess(bootstrap(address), tmp_path, binary=BINARIES[version](), timeout=60) as envoy:
+        async with EnvoyProcess(bootstrap(address), tmp_path, binary=BINARIES[version]()) as envoy:
             dump = await envoy.config_dump("resource=dynamic_active_clusters")
     finally:
         await server.stop(0.5)
@@ -224,7 +224,10 @@ async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, i
     assert not discovery.nacks
     assert set(held) == expected
     wanted = {each.name: each for each in resources if each.type_url == TypeUrl.CLUSTER}
-    plans = [*mesh.evaluate(plan_outbound_clusters, outbound).value, *(p for v in inbound for p in mesh.evaluate(plan_inbound_clusters, v).value)]
+    plans = [
+        *mesh.evaluate(plan_outbound_clusters, outbound).value,
+        *(p for v in inbound for p in mesh.evaluate(plan_inbound_clusters, v).value),
+    ]
     for plan in plans:
         assert plan.input.name in wanted
         shown = {key: value for key, value in held[plan.input.name].items() if key != "@type"}

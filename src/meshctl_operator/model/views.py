@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, ProxyRole
+from meshctl_operator.model.proxies import NOWHERE, InterceptionMode, LocalBinding, Locality, ProxyRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class GatewayView:
 class EndpointView:
     """What decides the order and weight of endpoints: where the proxy stands."""
 
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     network: str = ""
     cluster_id: str = "Kubernetes"
     node_name: str = ""

@@ -23,7 +23,9 @@ LABELS = freeze({"istio": "ingressgateway"})
 VIEW = GatewayView("istio-system", LABELS)
 
 
-def gateway(*servers: str, name: str = "gw", namespace: str = "default", year: int = 2020, selector: str = "{istio: ingressgateway}") -> str:
+def gateway(
+    *servers: str, name: str = "gw", namespace: str = "default", year: int = 2020, selector: str = "{istio: ingressgateway}"
+) -> str:
     """Return a Gateway with servers in flow YAML."""
     listed = "\n".join(f"  - {server}" for server in servers)
     return f"""
@@ -60,7 +62,13 @@ def shown(merged: MergedGateway) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize(
     ("selector", "selected"),
-    [("{istio: ingressgateway}", True), ("{istio: egressgateway}", False), ("{}", True), ("null", True), ("{istio: ingressgateway, a: b}", False)],
+    [
+        ("{istio: ingressgateway}", True),
+        ("{istio: egressgateway}", False),
+        ("{}", True),
+        ("null", True),
+        ("{istio: ingressgateway, a: b}", False),
+    ],
 )
 def test_selector(selector: str, *, selected: bool) -> None:
     """A Gateway applies to workloads that carry every label of its selector; without a selector to all."""
@@ -86,7 +94,10 @@ def test_port_translation() -> None:
     """The listen port is the target port of the oldest Service that selects the workload; a port of no Service stays as it is."""
     text = SERVICE % ("young", 2022, "", 9090) + SERVICE % ("old", 2020, "", 8080) + gateway(http(80), http(81))
     merged = merge(text)
-    assert [(server.declared_port, server.port, server.route_name) for server in merged.servers] == [(80, 8080, "http.8080"), (81, 81, "http.81")]
+    assert [(server.declared_port, server.port, server.route_name) for server in merged.servers] == [
+        (80, 8080, "http.8080"),
+        (81, 81, "http.81"),
+    ]
 
 
 def test_port_translation_opt_out() -> None:
@@ -159,12 +170,17 @@ def test_https_servers() -> None:
 
 def test_tls_and_https_share() -> None:
     """Servers with TLS share a port whatever their protocol is called; pass-through has no routes."""
-    merged = merge(gateway(https("[a.com]"), https("[b.com]", "pass", "PASSTHROUGH", protocol="TLS"), https("[c.com]", "tcp", protocol="TLS")))
+    merged = merge(
+        gateway(https("[a.com]"), https("[b.com]", "pass", "PASSTHROUGH", protocol="TLS"), https("[c.com]", "tcp", protocol="TLS"))
+    )
     assert [server.route_name for server in merged.servers] == ["https.443.https.gw.default", None, None]
     assert [server.terminates_tls for server in merged.servers] == [True, False, True]
 
 
-@pytest.mark.parametrize(("older", "younger"), [("[a.com]", "[b.com, a.com]"), ("[ns1/a.com]", "[ns2/a.com]"), ("[a.com]", "[ns1/A.com]"), ("['ns1/*']", "['*']")])
+@pytest.mark.parametrize(
+    ("older", "younger"),
+    [("[a.com]", "[b.com, a.com]"), ("[ns1/a.com]", "[ns2/a.com]"), ("[a.com]", "[ns1/A.com]"), ("['ns1/*']", "['*']")],
+)
 def test_hosts_are_served_once(older: str, younger: str) -> None:
     """Of two terminating servers with one host on a port the younger is left out, also where only the namespace differs."""
     merged = merge(gateway(https(older), name="older", year=2020) + gateway(https(younger), name="younger", year=2021))

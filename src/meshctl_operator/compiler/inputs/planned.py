@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from meshctl_operator.base.objects import ObjectKey
 
+InputT = TypeVar("InputT")
 I_co = TypeVar("I_co", covariant=True)
 
 
@@ -19,6 +20,6 @@ class Planned(Generic[I_co]):
     provenance: tuple[ObjectKey, ...] = ()
 
 
-def planned(value: I_co, provenance: Iterable[ObjectKey | None]) -> Planned[I_co]:
+def planned(value: InputT, provenance: Iterable[ObjectKey | None]) -> Planned[InputT]:
     """Return the Input with its provenance sorted, each object once, absent ones left out."""
     return Planned(value, tuple(sorted({key for key in provenance if key is not None})))

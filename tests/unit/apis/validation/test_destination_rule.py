@@ -19,7 +19,7 @@ REJECTED = {
     "no host": ("{subsets: []}", "MC1020", "spec.host"),
     "address": ("{host: 10.0.0.1}", "MC1020", "spec.host"),
     "underscore": ("{host: my_service}", "MC1020", "spec.host"),
-    "long host": (f"{{host: {'.'.join(['a' * 63] * 4)}}}", "MC1020", "spec.host"),
+    "long host": (f"{{host: {'.'.join(['a' * 63] * 5)}}}", "MC1020", "spec.host"),
     "export to all and one": ("{host: a, exportTo: ['*', shop]}", "MC1024", "spec.exportTo"),
     "export to nobody": ("{host: a, exportTo: ['~']}", "MC1024", "spec.exportTo[0]"),
     "export twice": ("{host: a, exportTo: ['.', shop]}", "MC1024", "spec.exportTo[1]"),

@@ -242,8 +242,10 @@ def test_passthrough_chains() -> None:
     text = L4_GATEWAY + ROUTES % (
         "old",
         2020,
-        "tls: [{match: [{sniHosts: [B.example.com, a.example.com]}, {sniHosts: [a.example.com, c.example.com]}],"
-        " route: [{destination: {host: db}}]}]",
+        (
+            "tls: [{match: [{sniHosts: [B.example.com, a.example.com]}, {sniHosts: [a.example.com, c.example.com]}],"
+            " route: [{destination: {host: db}}]}]"
+        ),
     )
     compiled = plan(text)
     (listener,) = compiled.value
@@ -266,7 +268,9 @@ def test_hosts_with_a_namespace() -> None:
 
 def test_weighted_destinations() -> None:
     """Several destinations are weighted clusters without those of weight 0, with statistics under the VirtualService's name."""
-    routes = "route: [{destination: {host: db}, weight: 80}, {destination: {host: zero}, weight: 0}, {destination: {host: two}, weight: 20}]"
+    routes = (
+        "route: [{destination: {host: db}, weight: 80}, {destination: {host: zero}, weight: 0}, {destination: {host: two}, weight: 20}]"
+    )
     (listener,) = plan(L4_GATEWAY + ROUTES % ("a", 2020, f"tcp: [{{{routes}}}]")).value
     proxy = listener.input.filter_chains[0].network
     assert proxy == TcpProxyInput(

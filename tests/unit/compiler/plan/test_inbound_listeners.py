@@ -106,7 +106,11 @@ def test_http_chain() -> None:
                             "cluster": "inbound|9080||",
                             "timeout": "0s",
                             "max_stream_duration": {"max_stream_duration": "0s", "grpc_timeout_header_max": "0s"},
-                            "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2, "host_selection_retry_max_attempts": "5"},
+                            "retry_policy": {
+                                "retry_on": "reset-before-request",
+                                "num_retries": 2,
+                                "host_selection_retry_max_attempts": "5",
+                            },
                         },
                     }
                 ],

@@ -194,7 +194,9 @@ def test_two_tcp_services_on_one_port() -> None:
 
 def test_server_first_protocols_share_nothing() -> None:
     """MySQL never shares a port with another protocol, whichever is older."""
-    compiled = plan(entry("old", "{number: 3306, name: m, protocol: MySQL}") + entry("young", "{number: 3306, name: h, protocol: HTTP}", year=2021))
+    compiled = plan(
+        entry("old", "{number: 3306, name: m, protocol: MySQL}") + entry("young", "{number: 3306, name: h, protocol: HTTP}", year=2021)
+    )
     assert targets(by_name(compiled)["0.0.0.0_3306"]) == ["outbound|3306||old.example.com"]
     assert [finding.code for finding in compiled.diagnostics] == ["MC2280"]
 
@@ -208,7 +210,9 @@ def test_mongo() -> None:
 
 def test_address_ranges() -> None:
     """A service with address ranges is matched by them on the shared listener."""
-    listener = by_name(plan(entry("cidr", "{number: 5432, name: tcp, protocol: TCP}", "addresses: [172.16.0.0/16], resolution: NONE")))["0.0.0.0_5432"]
+    listener = by_name(plan(entry("cidr", "{number: 5432, name: tcp, protocol: TCP}", "addresses: [172.16.0.0/16], resolution: NONE")))[
+        "0.0.0.0_5432"
+    ]
     assert targets(listener) == ["outbound|5432||cidr.example.com", "PassthroughCluster"]
     shown = as_json(emit_listener(listener))
     assert shown["filter_chains"][0]["filter_chain_match"] == {"prefix_ranges": [{"address_prefix": "172.16.0.0", "prefix_len": 16}]}

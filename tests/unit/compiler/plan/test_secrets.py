@@ -93,7 +93,7 @@ CERTIFICATE, KEY = key_pair()
 )
 def test_unusable_secret(data: dict[str, bytes], words: str) -> None:
     """What Envoy would refuse counts as absent, and the reason never quotes a value."""
-    text = secret_yaml(**data)
+    text = secret_yaml("bk", "istio-system", **data)
     found = problem(text)
     assert found is not None
     assert found[0] is SecretFault.UNUSABLE

@@ -1,0 +1,13 @@
+"""Secret inputs."""
+
+from __future__ import annotations
+
+from meshctl_operator.compiler.inputs.secrets import SecretInput
+
+
+def test_repr_shows_no_key() -> None:
+    """Neither key nor certificate shows where an input is printed."""
+    shown = repr(SecretInput("kubernetes://bk", b"CERTIFICATE", b"KEY"))
+    assert "kubernetes://bk" in shown
+    assert "KEY" not in shown
+    assert "CERTIFICATE" not in shown
