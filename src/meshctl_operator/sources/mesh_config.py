@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from meshctl_operator.apis.changes import ChangeSet, Rejected, Upsert
-from meshctl_operator.apis.mesh_config import MESH_KEY, read_mesh_config
+from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.diagnostics import Diagnostic, has_errors
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.controlplane.pipeline import mesh_object
 from meshctl_operator.controlplane.source import Sink
+from meshctl_operator.registry.cells import MESH_KEY
 from meshctl_operator.sources import codes
 from meshctl_operator.sources.documents import parse
 from meshctl_operator.sources.files import check_paths, read_text
@@ -85,10 +86,10 @@ def _decode(text: str | Diagnostic, path: str, settings: MeshSettings) -> Upsert
         message = f"the file holds {len(documents)} documents where one is expected"
         return Rejected(MESH_KEY, (codes.NOT_AN_OBJECT.error(MESH_KEY, "", message).at(path, 1),))
     document = documents[0]
-    config, found = read_mesh_config(document.raw)
-    findings = tuple(document.locate(finding) for finding in found)
-    if has_errors(findings):
+    decoded = decode_mesh_config(document.raw)
+    findings = tuple(document.locate(finding) for finding in decoded.diagnostics)
+    if isinstance(decoded, Rejected):
         return Rejected(MESH_KEY, findings)
-    return Upsert(mesh_object(MeshSettings(config, settings.domain, settings.switches)), findings)
+    return Upsert(mesh_object(MeshSettings(decoded.object.spec, settings.domain, settings.switches)), findings)
 
 

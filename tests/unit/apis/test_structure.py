@@ -111,7 +111,8 @@ def test_messages(spec: str, code: str, path: str, message: str, hint: str | Non
 def test_all_mistakes_at_once() -> None:
     """Every mistake of a document is found in one pass, and no mere consequence of one."""
     found = findings_of(
-        "VirtualService", "{hostz: [a], http: [{timeuot: 1s, route: [{weight: x}]}, {match: [{}], route: [{destination: {host: '*'}}]}]}"
+        "VirtualService",
+        "{hostz: [a], http: [{match: [{port: 1}], timeuot: 1s, route: [{weight: x}]}, {match: [{port: 2}], route: [{destination: {host: '*'}}]}]}",
     )
     assert [(d.code, d.path) for d in found] == [
         ("MC1007", "spec.http[0].route[0].destination"),

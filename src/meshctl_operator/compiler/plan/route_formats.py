@@ -12,7 +12,6 @@ from typing import Final
 from meshctl_operator.apis.validation.envoy_operators import (
     COMMAND_OPERATORS,
     LENGTH_OPERATORS,
-    OPTIONAL_OPERATORS,
     PLAIN_OPERATORS,
     REQUIRED_OPERATORS,
 )
@@ -82,9 +81,8 @@ def _operator_problem(name: str, argument: str | None, length: str | None) -> st
     if length is not None and name not in LENGTH_OPERATORS:
         return f"gives a length to %{name}%, which takes none"
     if not argument:
-        refused = name in REQUIRED_OPERATORS or (argument is not None and name in PLAIN_OPERATORS)
-        return f"has %{name}% with an unusable argument" if refused else None
-    if name in PLAIN_OPERATORS or (name in OPTIONAL_OPERATORS and name.endswith("_WITHOUT_PORT")) or name == "RESPONSE_CODE_DETAILS":
+        return f"gives no argument to %{name}(...)%" if name in REQUIRED_OPERATORS else None
+    if name in PLAIN_OPERATORS or name.endswith("_WITHOUT_PORT"):  # those without port take one only since Envoy 1.38
         return f"gives an argument to %{name}%, which takes none"
     form = _ARGUMENTS.get(name)
     return f"gives the unusable argument {argument!r} to %{name}(...)%" if form is not None and not form.fullmatch(argument) else None
