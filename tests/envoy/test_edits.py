@@ -98,7 +98,7 @@ async def test_ratings_that_died_are_said_in_words(plain: DevMesh, route: Path) 
 
 
 def _errors(event: Event) -> list[Event]:
-    return [found for rejected in event["rejected"] for found in rejected["diagnostics"] if found["severity"] == "error"]
+    return [found for found in event["diagnostics"] if found["severity"] == "error"]
 
 
 def _processes(script: str, folder: Path) -> list[int]:

@@ -34,7 +34,7 @@ async def test_all_versions_take_turns(plain: DevMesh) -> None:
 async def test_the_page_passes_every_sidecar(plain: DevMesh) -> None:
     """A page goes through the gateway and the sidecars of productpage, reviews and ratings: the counters of each move."""
     inbound = ["productpage-v1", "reviews-v2", "ratings-v1", "istio-ingressgateway"]
-    stat = r"http\..*\.downstream_rq_2xx"
+    stat = r"http\.(in|out)bound_.*\.downstream_rq_2xx"
     await plain.apply("jason-v2")
     before = {name: await plain.counter(name, stat) for name in inbound}
     page = await plain.product(user="jason")
@@ -161,7 +161,7 @@ async def test_external_service(plain: DevMesh) -> None:
 async def test_egress_gateway(plain: DevMesh) -> None:
     """Requests to the outside pass the egress gateway: its counters move."""
     await plain.apply("egress-gateway")
-    stat = r"http\..*\.downstream_rq_2xx"
+    stat = r"http\.(in|out)bound_.*\.downstream_rq_2xx"
     before = await plain.counter("istio-egressgateway", stat)
     for _ in range(5):
         status, body = await plain.get("/quotes")

@@ -45,7 +45,8 @@ def sync_status(session: ProxySession) -> dict[str, object]:
         else:
             status = "STALE"
         types[type_url.short] = {"status": status, "held": len(held or ()), "current": len(wanted), "error": session.rejected.get(type_url)}
-    return {"proxy": session.proxy_id, "revision": state.revision if state is not None else None, "types": types}
+    revision = state.revision if state is not None else None
+    return {"proxy": session.proxy_id, "revision": revision, "synced": session.settled, "types": types}
 
 
 def _in_sync(type_url: TypeUrl, held: dict[str, str], wanted: dict[str, str]) -> bool:
@@ -57,6 +58,8 @@ def _in_sync(type_url: TypeUrl, held: dict[str, str], wanted: dict[str, str]) ->
 
 def config_dump(session: ProxySession) -> dict[str, object]:
     """Return every resource of a proxy as protobuf JSON with its version and the objects it came from; secrets without their bodies."""
+    from meshctl_operator.compiler.emit.rendering import as_json  # the generated classes are loaded with the page that needs them
+
     served = session.served
     if served is None:
         return {"proxy": session.proxy_id, "revision": None, "resources": {}}
@@ -68,31 +71,8 @@ def config_dump(session: ProxySession) -> dict[str, object]:
                 "name": name,
                 "version": framed[name].version,
                 "objects": [str(key) for key in compiled.provenance],
-                "resource": REDACTED if type_url is TypeUrl.SECRET else _decoded(type_url, compiled.body),
+                "resource": REDACTED if type_url is TypeUrl.SECRET else as_json(compiled),
             }
             for name, compiled in served.compiled.resources.get(type_url, {}).items()
         ]
     return {"proxy": session.proxy_id, "revision": served.state.revision, "resources": resources}
-
-
-def _decoded(type_url: TypeUrl, body: bytes) -> object:
-    """Return a message as protobuf JSON with the original field names."""
-    from google.protobuf import json_format
-
-    return json_format.MessageToDict(_message_type(type_url).FromString(body), preserving_proto_field_name=True)
-
-
-def _message_type(type_url: TypeUrl):  # type: ignore[no-untyped-def]  # noqa: ANN202  (generated classes carry no types)
-    """Return the class of a message; its generated module registers what is packed inside."""
-    import meshctl_operator.compiler.emit.resources  # noqa: F401  (registers every message that the compiler packs into Any)
-    from envoy.config.cluster.v3 import cluster_pb2
-    from envoy.config.endpoint.v3 import endpoint_pb2
-    from envoy.config.listener.v3 import listener_pb2
-    from envoy.config.route.v3 import route_pb2
-
-    return {
-        TypeUrl.CLUSTER: cluster_pb2.Cluster,
-        TypeUrl.ENDPOINT: endpoint_pb2.ClusterLoadAssignment,
-        TypeUrl.LISTENER: listener_pb2.Listener,
-        TypeUrl.ROUTE: route_pb2.RouteConfiguration,
-    }[type_url]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -102,13 +102,13 @@ class AdminServer:
         return web.Response(body=self._plane.telemetry.exposition(), headers={"Content-Type": METRICS_TYPE})
 
 
-def _json_page(page: Callable[[web.Request], object]) -> Callable[[web.Request], web.StreamResponse]:
+def _json_page(page: Callable[[web.Request], object]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Return a handler that answers what the page returns, as JSON."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.json_response(page(request), dumps=_dumps)
 
-    return handler  # type: ignore[return-value]  # aiohttp types handlers as coroutine functions, the dictionary above as functions
+    return handler
 
 
 def _dumps(value: object) -> str:

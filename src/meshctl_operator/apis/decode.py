@@ -33,7 +33,7 @@ from meshctl_operator.apis.networking.sidecar import SidecarSpec
 from meshctl_operator.apis.networking.virtual_service import VirtualServiceSpec
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
 from meshctl_operator.apis.networking.workload_group import WorkloadGroupSpec
-from meshctl_operator.apis.paths import child, parent
+from meshctl_operator.apis.paths import child
 from meshctl_operator.apis.schema import Node, node_of
 from meshctl_operator.apis.structure import StructureReport, did_you_mean, marked, read, seen
 from meshctl_operator.apis.validation.envelope import check_metadata
@@ -165,26 +165,9 @@ def _routing(raw: Mapping[Any, Any], info: KindInfo, key: ObjectKey, api_version
     obj: ConfigObject[Any] = ConfigObject.model_construct(key=key, api_version=api_version, meta=meta, spec=spec, status=status)
     check(obj, findings)
     diagnostics += report.diagnostics
-    diagnostics += _independent(findings.items, report)
+    diagnostics += [finding for finding in findings.items if not report.explains(finding.path)]
     diagnostics += _not_compiled(key, document, node_of(model))
     return _result(obj, diagnostics, validate=validate)
-
-
-def _independent(findings: list[Diagnostic], report: StructureReport) -> list[Diagnostic]:
-    """Return the findings that are no mere consequence of what the structure lacks.
-
-    A finding may follow from a wrong value when it stands at that value, beside it, around it, or in what was left out with it.
-    """
-    if not report.places:
-        return findings
-    return [
-        finding
-        for finding in findings
-        if finding.path not in report.places
-        and parent(finding.path) not in report.places
-        and not any(place.startswith((f"{finding.path}.", f"{finding.path}[")) for place in report.places)
-        and not any(finding.path.startswith((f"{place}.", f"{place}[")) for place in report.dropped)
-    ]
 
 
 def _not_compiled(key: ObjectKey, document: object, node: Node) -> list[Diagnostic]:

@@ -31,7 +31,7 @@ class Shape(StrEnum):
     OPAQUE = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One place: its shape, the fields of a message (by YAML name and by protobuf name), the item of a list or map, an enum's values."""
 
@@ -54,7 +54,7 @@ class Node:
         return any(field.marked for field in (self.fields or {}).values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldNode:
     """One field: its YAML name, its place in the model, its support marker, and whether it or anything below it is marked."""
 

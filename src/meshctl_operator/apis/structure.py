@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from meshctl_operator.apis import codes
-from meshctl_operator.apis.paths import join
+from meshctl_operator.apis.paths import join, parent
 from meshctl_operator.apis.schema import Node, Shape, node_of, resolve
 from meshctl_operator.apis.support import ValidatedOnly
 from meshctl_operator.base.codes import Code
@@ -42,12 +42,17 @@ def seen(value: object) -> str:
             return f"a value of type {type(value).__name__}"
 
 
+def closest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that is meant by a misspelt word, or None when nothing is close."""
+    folded = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
     """Return a hint that names the closest choice, or None when nothing is close."""
-    known = list(choices)
-    folded = {choice.lower(): choice for choice in known}
-    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    return f'did you mean "{folded[close[0]]}"?' if close else None
+    choice = closest(word, choices)
+    return None if choice is None else f'did you mean "{choice}"?'
 
 
 def read(model: type[ModelT], raw: object, report: StructureReport) -> ModelT:
@@ -109,21 +114,37 @@ class StructureReport:
         self.code = code
         self.show_values = show_values
         self.diagnostics: list[Diagnostic] = []
-        self.places: set[str] = set()
-        """Paths of the values that are wrong, and of what holds them."""
-        self.dropped: set[str] = set()
-        """Paths of what was left out; positions behind a dropped item of a list no longer mean what they did."""
+        self._wrong: set[str] = set()
+        self._around: set[str] = set()
+        self._dropped: set[str] = set()
 
     def add(self, node: Node, details: list[ErrorDetails]) -> None:
         """Report what pydantic found in a document of the given shape."""
         for detail in details[:MAX_FINDINGS]:
-            loc = detail["loc"]
-            self.places.add(join(self.base, loc[:-1]))
-            self.places.add(join(self.base, loc))
-            place = _place(detail)
-            items = next((place[:depth] for depth, step in enumerate(place) if isinstance(step, int) and depth == len(place) - 1), place)
-            self.dropped.add(join(self.base, items))
             self.diagnostics.append(self._finding(node, detail))
+            loc, place = detail["loc"], _place(detail)
+            if detail["type"] == "extra_forbidden":
+                around = resolve(node, loc[:-1])
+                meant = closest(str(loc[-1]), around.field_names) if around is not None else None
+                self._wrong.add(join(self.base, (*loc[:-1], meant) if meant else loc))
+                continue
+            self._wrong.add(join(self.base, loc))
+            self._around.add(join(self.base, loc[:-1]))
+            # positions behind a dropped item of a list no longer mean what they did
+            is_item = bool(place) and isinstance(place[-1], int)
+            self._dropped.add(join(self.base, place[:-1] if is_item else place))
+
+    def explains(self, path: str) -> bool:
+        """Tell whether a finding at the path may be a mere consequence of what is wrong here.
+
+        It may when it stands at a wrong value, beside one, around one, or in what was left out.
+        """
+        if path in self._wrong or path in self._around or (self._around and parent(path) in self._around):
+            return True
+        below = (f"{path}.", f"{path}[")
+        return any(wrong.startswith(below) for wrong in self._wrong) or any(
+            path.startswith((f"{dropped}.", f"{dropped}[")) for dropped in self._dropped
+        )
 
     def _finding(self, node: Node, detail: ErrorDetails) -> Diagnostic:
         loc = detail["loc"]

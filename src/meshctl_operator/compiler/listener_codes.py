@@ -48,3 +48,10 @@ INBOUND_PROTOCOL: Final = define(
     example="Service a: port 80, name http, targetPort 8080\nService b: port 9000, name tcp, targetPort 8080",
     fix="Declare the same protocol in both services (port name or appProtocol).",
 )
+ACCESS_LOG_FORMAT: Final = define(
+    "MC2286",
+    "The format of the access log cannot be used",
+    cause="accessLogFormat names a command operator that Envoy does not have, or is no JSON object although the encoding is JSON. Envoy would reject every listener.",
+    example='accessLogFormat: "%REQUEST_PATH%"',
+    fix="Use operators of the Envoy documentation, as in %REQ(:PATH)%. The default format is used until then.",
+)

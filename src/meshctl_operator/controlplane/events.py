@@ -192,6 +192,7 @@ class EventBus:
             yield subscription
         finally:
             self._subscriptions.remove(subscription)
+            subscription.end()
 
     def emit(self, event: Event) -> None:
         """Tell every subscriber."""

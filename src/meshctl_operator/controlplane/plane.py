@@ -328,7 +328,7 @@ class ControlPlane:
             served = self._pipeline.serve(session.declared, before)
         except CompileBug as bug:
             self.telemetry.compile_bugs.inc()
-            log.error("compile bug", extra={"proxy": session.proxy_id, "reason": str(bug)}, exc_info=bug.__cause__)
+            log.exception("compile bug", extra={"proxy": session.proxy_id, "reason": str(bug)}, exc_info=bug.__cause__)
             return set()
         finally:
             self.telemetry.compile_seconds.observe(self._clock.monotonic() - start)

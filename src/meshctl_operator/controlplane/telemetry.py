@@ -27,14 +27,16 @@ class Telemetry:
         self.ready = Gauge("meshctl_ready", "1 when every source is in sync", registry=self.registry)
         self.compile_bugs = Counter("meshctl_compile_bugs", "Compile steps that failed; the last good state stays", registry=self.registry)
         self.source_failures = Counter("meshctl_source_failures", "Failed runs of a source", ["source"], registry=self.registry)
-        self.compile_seconds = Histogram(
-            "meshctl_compile_seconds", "Time to compile one proxy", buckets=_SECONDS, registry=self.registry
-        )
+        self.compile_seconds = Histogram("meshctl_compile_seconds", "Time to compile one proxy", buckets=_SECONDS, registry=self.registry)
         self.apply_seconds = Histogram(
             "meshctl_apply_seconds", "Time from the first change of a batch until it is compiled", buckets=_SECONDS, registry=self.registry
         )
         self.ack_seconds = Histogram(
-            "meshctl_convergence_seconds", "Time from a change until a proxy accepted it", ["type"], buckets=_SECONDS, registry=self.registry
+            "meshctl_convergence_seconds",
+            "Time from a change until a proxy accepted it",
+            ["type"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         Info("meshctl_build", "Version of the control plane", registry=self.registry).info({"version": __version__})
 

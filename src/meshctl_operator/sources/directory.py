@@ -60,7 +60,12 @@ class DirectorySource:
     """
 
     def __init__(
-        self, paths: Iterable[str | Path], *, overlay: Iterable[str | Path] = (), name: str | None = None, default_namespace: str = "default"
+        self,
+        paths: Iterable[str | Path],
+        *,
+        overlay: Iterable[str | Path] = (),
+        name: str | None = None,
+        default_namespace: str = "default",
     ) -> None:
         base = [Path(path) for path in paths]
         upper = [Path(path) for path in overlay]

@@ -134,7 +134,7 @@ def _unusable(document: Document, code: Code, message: str) -> Document:
     return replace(document, findings=(finding,))
 
 
-class _DuplicateName(ValueError):
+class _DuplicateNameError(ValueError):
     """A JSON object has one name twice."""
 
 
@@ -142,7 +142,7 @@ def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        raise _DuplicateName(next(name for name in names if names.count(name) > 1))
+        raise _DuplicateNameError(next(name for name in names if names.count(name) > 1))
     return found
 
 
@@ -155,7 +155,7 @@ def _parse_json(text: str, source: str) -> tuple[Document, ...] | None:
     place = Document(source, 0, text[: len(text) - len(text.lstrip())].count("\n") + 1, None, (), text, 0)
     try:
         value: Value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
-    except _DuplicateName as error:
+    except _DuplicateNameError as error:
         return (_unusable(place, codes.DUPLICATE_KEY, f'field "{error}" is given twice'),)
     except RecursionError:
         return (_unusable(place, codes.YAML_LIMIT, f"nests deeper than {MAX_DEPTH} levels"),)

@@ -18,7 +18,9 @@ class MemorySource:
     Changes made before the control plane runs are part of the initial state; later ones are submitted at once, each call as one set.
     """
 
-    def __init__(self, *objects: Mapping[str, object] | ConfigObject[Any], name: str = "memory", default_namespace: str = "default") -> None:
+    def __init__(
+        self, *objects: Mapping[str, object] | ConfigObject[Any], name: str = "memory", default_namespace: str = "default"
+    ) -> None:
         self._name = name
         self._default_namespace = default_namespace
         self._held: dict[ObjectKey, Change] = {}

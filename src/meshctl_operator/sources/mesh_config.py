@@ -91,5 +91,3 @@ def _decode(text: str | Diagnostic, path: str, settings: MeshSettings) -> Upsert
     if isinstance(decoded, Rejected):
         return Rejected(MESH_KEY, findings)
     return Upsert(mesh_object(MeshSettings(decoded.object.spec, settings.domain, settings.switches)), findings)
-
-

@@ -8,7 +8,7 @@ from typing import Final
 
 import yaml
 
-from meshctl_operator.sources.yaml_reader import MAX_DEPTH, EventLoader
+from meshctl_operator.sources.yaml_reader import EVENT_LOADER, MAX_DEPTH
 
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
@@ -72,8 +72,8 @@ def _camel(key: str) -> str:
 def _spots(text: str) -> _Spot | None:
     """Read the first document of the text as spots."""
     stack: list[_Spot] = []
-    for event in yaml.parse(text, Loader=EventLoader):
-        line = event.start_mark.line
+    for event in yaml.parse(text, Loader=EVENT_LOADER):
+        line = event.start_mark.line if event.start_mark is not None else 0
         match event:
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 if len(stack) >= MAX_DEPTH:

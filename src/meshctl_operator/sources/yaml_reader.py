@@ -19,10 +19,8 @@ from meshctl_operator.sources import codes
 MAX_DEPTH: Final = 200  # config objects nest about 15 levels
 MAX_ALIASED: Final = 100_000  # values reached through aliases in one document
 
-try:
-    from yaml import CSafeLoader as EventLoader
-except ImportError:  # pragma: no cover - every wheel of PyYAML has libyaml; a source build may not
-    from yaml import SafeLoader as EventLoader  # type: ignore[assignment]  # same events, slower
+EVENT_LOADER: Final[type[yaml.CSafeLoader | yaml.SafeLoader]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml, which every wheel of PyYAML has; a source build without it reads the same events, slower."""
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 
@@ -64,7 +62,7 @@ def read(text: str) -> Iterator[tuple[Value, int]]:
     A document without content is yielded as None.
     """
     try:
-        events = yaml.parse(text, Loader=EventLoader)
+        events = yaml.parse(text, Loader=EVENT_LOADER)
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 yield _document(events)
@@ -235,5 +233,4 @@ _EXPLICIT: Final[dict[str, Callable[[str], Value]]] = {
 
 
 def _line(event: yaml.Event) -> int:
-    line: int = event.start_mark.line
-    return line
+    return event.start_mark.line if event.start_mark is not None else 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from meshctl_operator.apis.changes import Rejected, Upsert
 from meshctl_operator.apis.decode import ROUTING_SPECS, VIEWS, Skipped, decode
 from meshctl_operator.apis.kinds import KINDS, NETWORKING_VERSIONS, NOT_ENFORCED, Kind
+from meshctl_operator.apis.schema import Node, Shape, node_of
 from meshctl_operator.base.diagnostics import Severity
 from meshctl_operator.base.objects import ObjectKey
 from tests.support.documents import document
@@ -226,30 +229,73 @@ def test_deep_documents_do_no_harm() -> None:
             assert isinstance(decode(document("VirtualService", spec), validate=validate), Upsert | Rejected)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["*", "a.com", "5s", "80", "/"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                "hosts http tls tcp match route destination host port number uri exact prefix headers weight timeout servers name protocol egress "
-                "trafficPolicy loadBalancer simple subsets labels endpoints address x".split()
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=15,
+JUNK = st.sampled_from(
+    [None, True, 0, -1, 1.5, float("nan"), 2**70, "", "x", "*", "80", b"x", [], {}, [None], {1: 2, None: 3, "a b": {}}, {"x": [[]]}]
+)
+TEXT = st.sampled_from(
+    [
+        "",
+        "a",
+        "a.com",
+        "*",
+        "*.a.com",
+        "*-a",
+        "10.0.0.1",
+        "10.0.0.0/8",
+        "::1",
+        "unix:///s",
+        "ns/a",
+        "./*",
+        "~",
+        ".",
+        "5xx,503",
+        "HTTP",
+        "TLS",
+        "%",
+        "(",
+        "mesh",
+    ]
 )
 
 
-@given(kind=st.sampled_from(sorted(KINDS)), spec=JSON, validate=st.booleans())
-@settings(max_examples=200, deadline=None)
-def test_nothing_raises(kind: Kind, spec: object, *, validate: bool) -> None:
+@functools.cache
+def shaped(node: Node) -> st.SearchStrategy[object]:
+    """Return a strategy of values that fit the place more often than not, with odd values among them."""
+    match node.shape:
+        case Shape.MESSAGE:
+            fields = {name: shaped((node.fields or {})[name].node) for name in node.field_names}
+            good: st.SearchStrategy[object] = st.fixed_dictionaries({}, optional=fields)
+        case Shape.LIST if node.item is not None:
+            good = st.lists(shaped(node.item), max_size=2)
+        case Shape.MAP if node.item is not None:
+            good = st.dictionaries(TEXT, shaped(node.item), max_size=2)
+        case Shape.INTEGER:
+            good = st.sampled_from([0, 1, -1, 80, 65536, 2**31])
+        case Shape.NUMBER:
+            good = st.sampled_from([0, 50.5, 100, -1.0])
+        case Shape.FLAG:
+            good = st.booleans()
+        case Shape.DURATION:
+            good = st.sampled_from(["5s", "0s", "1ns", "-1s", "1500ms"])
+        case Shape.ENUM:
+            good = st.sampled_from(node.values)
+        case _:
+            good = TEXT
+    return good | good | good | good | JUNK
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data(), validate=st.booleans())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_nothing_raises(kind: Kind, data: st.DataObject, *, validate: bool) -> None:
     """Whatever stands in a document, decoding gives a result; without validation a named object is always kept."""
     info = KINDS[kind]
-    api_version = f"{info.group}/{info.versions[0]}".removeprefix("/")
-    decoded = decode(document(kind, spec, api_version=api_version), validate=validate)
+    model: type[BaseModel] = ROUTING_SPECS.get(kind) or VIEWS[kind]
+    spec = data.draw(shaped(node_of(model)))
+    raw = {**document(kind, None, api_version=f"{info.group}/{info.versions[0]}".removeprefix("/")), "spec": spec, "status": spec}
+    if isinstance(spec, dict):
+        raw |= {key: value for key, value in spec.items() if key not in raw}
+    decoded = decode(raw, validate=validate)
     assert isinstance(decoded, Upsert | Rejected)
     if not validate:
         assert isinstance(decoded, Upsert)

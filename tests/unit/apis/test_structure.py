@@ -162,3 +162,19 @@ def test_the_document_is_not_touched() -> None:
     raw = {"hosts": [1, "a"], "http": [{"timeout": None, "route": [{"weight": "x"}]}]}
     read(VirtualServiceSpec, raw, StructureReport(ObjectKey("VirtualService", "shop", "a"), "spec"))
     assert raw == {"hosts": [1, "a"], "http": [{"timeout": None, "route": [{"weight": "x"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "paths"),
+    [
+        ("{nope: 1, exportTo: ['*', a]}", ["spec.nope", "spec.exportTo"]),
+        ("{htp: [], exportTo: ['*', a]}", ["spec.htp", "spec.exportTo"]),
+        ("{http: [{rout: []}]}", ["spec.http[0].rout"]),
+        ("{http: [{route: [{destination: {host: a}}], retries: {attempts: x, retryOn: 5xx}}]}", ["spec.http[0].retries.attempts"]),
+        ("{http: [{route: [{destination: {host: a}, weight: x}, {destination: {host: b}}]}]}", ["spec.http[0].route[0].weight"]),
+        ("{hosts: [1, '*'], http: [{route: [{destination: {host: '*'}}]}]}", ["spec.hosts[0]", "spec.http[0].route[0].destination.host"]),
+    ],
+)
+def test_consequences_are_not_reported(spec: str, paths: list[str]) -> None:
+    """What may only follow from another mistake is left out; independent mistakes are not."""
+    assert [d.path for d in findings_of("VirtualService", spec)] == paths

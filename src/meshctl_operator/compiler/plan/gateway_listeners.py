@@ -12,7 +12,7 @@ from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import gateway_manager
 from meshctl_operator.compiler.plan.gateway_tls import plan_server_tls
-from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings
+from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
 from meshctl_operator.compiler.plan.tcp_routes import L4Client, L4Rule, passes, routed_proxy, server_names
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import gateway_codes as codes
@@ -25,7 +25,7 @@ from meshctl_operator.model.virtual_services import ResolvedVirtualService, virt
 def plan_gateway_listeners(ctx: Context, view: GatewayView) -> Compiled[tuple[Planned[ListenerInput], ...]]:
     """Return the listeners of a gateway, by name. One without any chain is not opened (tracked)."""
     merged = ctx.derive(merged_gateway, view)
-    found: list[Diagnostic] = list(merged.diagnostics)
+    found: list[Diagnostic] = [*ctx.derive(settings_findings), *merged.diagnostics]
     listeners = []
     for address, port in merged.listener_keys():
         planner = _Listener(ctx, view, address, port, found)

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from meshctl_operator.apis.mesh_config import AccessLogEncoding, MeshConfig, PathNormalizationType
+from meshctl_operator.apis.validation.header_operations import value_problem
+from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.durations import Duration
+from meshctl_operator.compiler import listener_codes
 from meshctl_operator.compiler.inputs.listeners import AccessLogInput, ClientCertForwarding, EscapedSlashes
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.registry.cells import MESH_KEY
+
+_LINE_END: Final = "\n"
 
 _REQUEST_LINE: Final = '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"'
 DEFAULT_TEXT: Final = (
@@ -99,20 +105,47 @@ def _normalization(kind: PathNormalizationType) -> tuple[bool, bool, EscapedSlas
             assert_never(kind)
 
 
+def settings_findings(ctx: Context) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with the settings that listeners depend on (tracked)."""
+    config = mesh_config(ctx)
+    problem = _format_problem(config) if config.access_log_file else None
+    if problem is None:
+        return ()
+    message = f"{problem}; the default format is used"
+    return (listener_codes.ACCESS_LOG_FORMAT.warning(MESH_KEY, "accessLogFormat", message),)
+
+
 def _access_log(config: MeshConfig) -> AccessLogInput | None:
     if not config.access_log_file:
         return None
+    declared = "" if _format_problem(config) else config.access_log_format
     match config.access_log_encoding:
         case AccessLogEncoding.TEXT:
-            return AccessLogInput(config.access_log_file, text=config.access_log_format or DEFAULT_TEXT)
+            # A line without an end would run into the next one.
+            text = f"{declared.rstrip(_LINE_END)}{_LINE_END}" if declared else DEFAULT_TEXT
+            return AccessLogInput(config.access_log_file, text=text)
         case AccessLogEncoding.JSON:
-            return AccessLogInput(config.access_log_file, fields=_json_fields(config.access_log_format) or DEFAULT_FIELDS)
+            return AccessLogInput(config.access_log_file, fields=_json_fields(declared) or DEFAULT_FIELDS)
         case _:
             assert_never(config.access_log_encoding)
 
 
+def _format_problem(config: MeshConfig) -> str | None:
+    """Return why Envoy would refuse the format, and every listener with it; None where it would not."""
+    texts = [config.access_log_format]
+    if config.access_log_encoding is AccessLogEncoding.JSON and config.access_log_format:
+        texts = [operator for _, operator in _json_fields(config.access_log_format)]
+        if not texts:
+            return "is no JSON object whose values are texts"
+    for text in texts:
+        problem = value_problem(text.replace(_LINE_END, " "))
+        if problem is not None:
+            return " ".join((problem[0], f"({problem[1]})" if problem[1] else "")).strip()
+    return None
+
+
 def _json_fields(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the keys and operators of a JSON format; nothing (the default then) where it is no JSON object of texts."""
+    """Return the keys and operators of a JSON format, by key; nothing where it is no JSON object of texts."""
     try:
         declared = json.loads(text) if text else {}
     except ValueError:

@@ -21,7 +21,7 @@ from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import outbound_manager
-from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings
+from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
 from meshctl_operator.compiler.plan.outbound_services import WILDCARD, Contribution, service_contributions
 from meshctl_operator.compiler.plan.tcp_routes import plain_proxy
 from meshctl_operator.incremental.context import Context
@@ -41,7 +41,7 @@ def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[
     """Return the outbound listeners of a sidecar, by name. A proxy of the local mesh has its HTTP proxy port and nothing else (tracked)."""
     settings = ctx.derive(listener_settings)
     listeners: list[Planned[ListenerInput]] = []
-    found: list[Diagnostic] = []
+    found: list[Diagnostic] = list(ctx.derive(settings_findings))
     if view.http_proxy_port:
         listeners.append(planned(_http_proxy(settings, view), (view.sidecar,)))
     if not view.local:

@@ -166,8 +166,9 @@ def _l4_chains(
     if port.protocol in {Protocol.HTTPS, Protocol.TLS}:
         planner.add_tls(rules)
         if not planner.chains:
-            names = tuple(sorted({service.host.lower(), *service.aliases})) if wildcard else ()
-            planner.add_default(tuple(name for name in names if not name.startswith("*") or name.startswith("*.")))
+            names = server_names((service.host, *service.aliases), service.source, "spec.hosts", found) if wildcard else ()
+            if names is not None:  # a name that cannot be matched must not take the connections of every other name
+                planner.add_default(names)
     elif not planner.add_tcp(rules):
         planner.add_default(())
     return tuple(planner.chains), tuple(planner.provenance)

@@ -119,7 +119,9 @@ def _pem_problem(certificate_chain: bytes, private_key: bytes) -> str | None:
     if not _same_key(certified, key.public_key()):
         return "has a private key that does not belong to its certificate"
     return (
-        None if _is_accepted(certified) else "has a key that Envoy does not accept: RSA of 2048 bits or more, ECDSA P-256, P-384, P-521, Ed25519"
+        None
+        if _is_accepted(certified)
+        else "has a key that Envoy does not accept: RSA of 2048 bits or more, ECDSA P-256, P-384, P-521, Ed25519"
     )
 
 

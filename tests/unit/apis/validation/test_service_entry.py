@@ -77,8 +77,10 @@ REJECTED = {
         "spec.endpoints[0].ports.grpc",
     ),
     "socket for two ports": (
-        "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP}, {number: 2, name: b, protocol: HTTP}], resolution: STATIC, "
-        "endpoints: [{address: unix:///s}]}",
+        (
+            "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP}, {number: 2, name: b, protocol: HTTP}], resolution: STATIC, "
+            "endpoints: [{address: unix:///s}]}"
+        ),
         "MC1404",
         "spec.endpoints[0].address",
     ),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from meshctl_operator.compiler.inputs.listeners import AccessLogInput, ClientCertForwarding, EscapedSlashes
-from meshctl_operator.compiler.plan.listener_settings import DEFAULT_FIELDS, DEFAULT_TEXT, ListenerSettings, listener_settings
+from meshctl_operator.compiler.plan.listener_settings import (
+    DEFAULT_FIELDS,
+    DEFAULT_TEXT,
+    ListenerSettings,
+    listener_settings,
+    settings_findings,
+)
 from tests.support.mesh_text import TextMesh
 
 
@@ -47,10 +54,12 @@ def test_path_normalization(kind: str, expected: tuple[bool, bool, EscapedSlashe
     [
         ({}, AccessLogInput("/dev/stdout", text=DEFAULT_TEXT)),
         ({"accessLogFormat": "%PATH%\n"}, AccessLogInput("/dev/stdout", text="%PATH%\n")),
+        ({"accessLogFormat": "%PATH%"}, AccessLogInput("/dev/stdout", text="%PATH%\n")),
+        ({"accessLogFormat": "%NOPE%"}, AccessLogInput("/dev/stdout", text=DEFAULT_TEXT)),
         ({"accessLogEncoding": "JSON"}, AccessLogInput("/dev/stdout", fields=DEFAULT_FIELDS)),
         (
-            {"accessLogEncoding": "JSON", "accessLogFormat": '{"p": "%PATH%", "a": "%X%"}'},
-            AccessLogInput("/dev/stdout", fields=(("a", "%X%"), ("p", "%PATH%"))),
+            {"accessLogEncoding": "JSON", "accessLogFormat": '{"p": "%PATH%", "a": "%PROTOCOL%"}'},
+            AccessLogInput("/dev/stdout", fields=(("a", "%PROTOCOL%"), ("p", "%PATH%"))),
         ),
         ({"accessLogEncoding": "JSON", "accessLogFormat": "no json"}, AccessLogInput("/dev/stdout", fields=DEFAULT_FIELDS)),
     ],
@@ -69,3 +78,31 @@ def test_gateway_topology() -> None:
 def test_other_settings_change_nothing() -> None:
     """An edit of what listeners do not depend on gives equal settings, so nothing above is planned again."""
     assert settings() == settings(connectTimeout="3s")
+
+
+@pytest.mark.parametrize(
+    ("mesh", "words"),
+    [
+        ({"accessLogFormat": "%PATH% %NOPE%"}, "NOPE"),
+        ({"accessLogFormat": "100%"}, "%"),
+        ({"accessLogFormat": "no json", "accessLogEncoding": "JSON"}, "JSON"),
+        ({"accessLogFormat": '{"a": "%NOPE%"}', "accessLogEncoding": "JSON"}, "NOPE"),
+    ],
+)
+def test_format_that_envoy_refuses(mesh: dict[str, Any], words: str) -> None:
+    """A format that would cost every listener is reported at the mesh settings."""
+    (finding,) = TextMesh("", accessLogFile="/dev/stdout", **mesh).evaluate(settings_findings)
+    assert (finding.code, finding.subject.kind, finding.path) == ("MC2286", "MeshConfig", "accessLogFormat")
+    assert words in finding.message
+
+
+def test_formats_that_envoy_takes() -> None:
+    """The default formats and those of users with known operators are fine; without a file no format matters."""
+    assert TextMesh("", accessLogFile="/x", accessLogFormat=DEFAULT_TEXT).evaluate(settings_findings) == ()
+    assert (
+        TextMesh("", accessLogFile="/x", accessLogEncoding="JSON", accessLogFormat=json.dumps(dict(DEFAULT_FIELDS))).evaluate(
+            settings_findings
+        )
+        == ()
+    )
+    assert TextMesh("", accessLogFormat="%NOPE%").evaluate(settings_findings) == ()

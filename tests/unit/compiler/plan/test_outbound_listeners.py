@@ -299,6 +299,13 @@ def test_tls_without_route() -> None:
     assert listeners["10.0.0.1_443"].filter_chains[0].match.server_names == ()
 
 
+def test_tls_service_without_a_name_that_can_be_matched() -> None:
+    """A service whose host is a partial wildcard gets no chain on the shared listener, rather than everybody's connections."""
+    compiled = plan(entry("a", TLS_PORT) + entry("b", TLS_PORT).replace("b.example.com", '"*-b.example.com"'))
+    assert [chain.match.server_names for chain in by_name(compiled)["0.0.0.0_443"].filter_chains] == [("a.example.com",)]
+    assert [finding.code for finding in compiled.diagnostics] == ["MC2110"]
+
+
 def test_tls_route() -> None:
     """Each tls match is a chain by server name; there is no way to the service without a match, and equal matches count once."""
     rules = (
