@@ -31,7 +31,7 @@ golden: $(VENV)/.dev ## Rewrite the golden files from what the compiler says now
 	@$(BIN)/python -m pytest tests/golden --update-golden -q
 
 generate: $(VENV)/.dev ## Rewrite the generated reference tables under docs/reference
-	@$(BIN)/python -m meshctl_operator.apis.reference
+	@$(BIN)/python -m meshctl_operator.apis.reference > docs/reference/fields.md
 
 bench: $(VENV)/.dev ## Run the benchmarks; figures go to standard output
 	@$(BIN)/python -m pytest tests/bench -m bench -s --override-ini=timeout=600 $(ARGS)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
 from meshctl_operator.base.errors import MeshctlError
+from meshctl_operator.dev.ports import can_bind, refuse_taken
 
 LOOPBACK: Final = "127.0.0.1"
 GATEWAY_PORTS: Final = {80: 8080, 443: 8443}
@@ -22,18 +23,7 @@ _PORTS_OF_A_BLOCK: Final = 100
 _FIRST_PORT: Final = 20_000
 _LAST_PORT: Final = 65_535
 _FIRST_UNPRIVILEGED: Final = 1024
-
-
-def can_bind(address: str, port: int) -> bool:
-    """Tell whether a server could listen there now. A socket in TIME_WAIT does not count, since servers reuse its address."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
+_TRIES: Final = 5
 
 
 class AddressBook:
@@ -60,15 +50,23 @@ class AddressBook:
         """Give the block back."""
         self._claim.close()
 
-    def workload(self, ports: Iterable[int]) -> str:
-        """Return an address at which all the ports can be bound: one of its own, or 127.0.0.1 where there is no other loopback address."""
-        wanted = tuple(ports)
+    def workload(self, ports: Iterable[int] = ()) -> str:
+        """Return an address at which all the ports can be bound: one of its own, or 127.0.0.1 where there is no other loopback address.
+
+        Raises MeshctlError that names the owner of a port which is taken at every address, as by a server on 0.0.0.0.
+        """
+        wanted = [port for port in ports if port >= _FIRST_UNPRIVILEGED]
         if not self._own_addresses:
             return LOOPBACK
+        taken: list[tuple[str, int]] = []
         for host in self._hosts:
             address = f"127.0.{self._block}.{host}"
-            if all(can_bind(address, port) for port in wanted if port >= _FIRST_UNPRIVILEGED):
+            refused = next((port for port in wanted if not can_bind(address, port)), None)
+            if refused is None:
                 return address
+            taken.append((address, refused))
+            if len(taken) == _TRIES:
+                refuse_taken(address, refused, "a workload")
         raise MeshctlError(f"more than {_CLAIM_HOST - 1} workloads in one local mesh")
 
     def port(self, preferred: int = 0, address: str = LOOPBACK) -> int:

@@ -110,7 +110,7 @@ def lay_out(workloads: Iterable[LocalWorkload], book: AddressBook) -> tuple[Loca
 def _gateway(workload: LocalWorkload, book: AddressBook, *, entrance: bool) -> LocalProxy:
     """Return the layout of a gateway. Ports 80 and 443 move to 8080 and 8443; whatever is taken moves to a free port."""
     listen = dict.fromkeys((*GATEWAY_PORTS, *workload.targets, *(translated for _, translated in workload.servers)))
-    address = LOOPBACK if entrance else book.workload(dict.fromkeys(GATEWAY_PORTS.get(port, port) for port in listen))
+    address = LOOPBACK if entrance else book.workload()
     bound = {wanted: book.port(wanted, address) for wanted in dict.fromkeys(GATEWAY_PORTS.get(port, port) for port in listen)}
     ports = tuple(sorted((port, bound[GATEWAY_PORTS.get(port, port)]) for port in listen))
     return LocalProxy(workload, address, _admin(book, DEFAULT_ADMIN_PORT if entrance else 0), ports)

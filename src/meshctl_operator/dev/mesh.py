@@ -30,7 +30,7 @@ from meshctl_operator.dev.layout import LocalProxy, lay_out, without_proxies
 from meshctl_operator.dev.overlay import LocalObjects, tls_secret
 from meshctl_operator.dev.ports import refuse_taken
 from meshctl_operator.dev.processes import Command, Log, Supervised
-from meshctl_operator.dev.workloads import Placement, place
+from meshctl_operator.dev.workloads import Placement, paths_to_open, place
 from meshctl_operator.sources.directory import DirectorySource
 from meshctl_operator.sources.files import list_files, read_text
 from meshctl_operator.sources.loading import load
@@ -83,7 +83,8 @@ class LocalMesh:
             book = stack.enter_context(AddressBook())
             log = Log(self._options.folder / LOG_NAME)
             stack.callback(log.close)
-            self.placement = place(read_objects(self._config), self._config.file.workloads)
+            objects = read_objects(self._config)
+            self.placement = place(objects, self._config.file.workloads)
             self.proxies = lay_out(self.placement.workloads, book)
             reporter.starting(self.proxies)
             self._processes = [Supervised(command, log) for command in self._commands()]
@@ -103,7 +104,7 @@ class LocalMesh:
             await plane.settled()
             events = stack.enter_context(plane.events.subscribe())
             findings = sorted_unique((*self.placement.findings, *plane.diagnostics()))
-            reporter.ready(Ready((time.monotonic() - started) * 1000, self.proxies, xds, http, findings, str(log.path)))
+            reporter.ready(Ready((time.monotonic() - started) * 1000, self.proxies, xds, http, findings, str(log.path), paths_to_open(objects)))
             for process in (*self._processes, *envoys):
                 start(_tell_deaths(process, reporter), f"deaths of {process.command.name}")
             start(_forward(events, reporter), "events")

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine."""
+"""Ports of this machine: whether one is free, and who has it if not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import Final
 
 from meshctl_operator.base.errors import MeshctlError
-from meshctl_operator.dev.addresses import can_bind
 
 _LISTEN: Final = "0A"
 _PROC: Final = Path("/proc")
+
+
+def can_bind(address: str, port: int) -> bool:
+    """Tell whether a server could listen there now. A socket in TIME_WAIT does not count, since servers reuse its address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
 
 
 def refuse_taken(address: str, port: int, purpose: str) -> None:

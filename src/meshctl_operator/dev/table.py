@@ -45,11 +45,11 @@ class Change:
 
     def line(self) -> str:
         """Return the edit in one line."""
-        what = ", ".join(map(str, self.config.changed)) or "nothing changed"
+        what = ", ".join(map(str, self.config.changed)) or "no object changed"
         if self.config.rejected:
             what = f"{', '.join(map(str, self.config.rejected))} rejected, the last good state stays"
         if not self.config.resources:
-            return f"{what}: no Envoy is concerned"
+            return f"{what}: {_counted(self.config.healed, 'finding')} gone" if self.config.healed else f"{what}: no Envoy is concerned"
         count = _counted(self.config.resources, "resource")
         if not self.answers.proxies:
             return f"{what}: {count}, on the way"

@@ -136,6 +136,19 @@ def target_port(deployment: ConfigObject[DeploymentSpec], target: int | str) -> 
     return next((port.container_port for port in ports if port.name == target), 0)
 
 
+def paths_to_open(objects: Iterable[ConfigObject[Any]]) -> tuple[str, ...]:
+    """Return the path that people should open first: the first exact one, other than ``/``, that a VirtualService routes at a gateway."""
+    for obj in objects:
+        if obj.kind is not Kind.VIRTUAL_SERVICE or set(obj.spec.gateways) <= {"mesh"}:
+            continue
+        for rule in obj.spec.http:
+            for match in rule.match:
+                exact = match.uri.exact if match.uri is not None else None
+                if exact and exact != "/":
+                    return (exact,)
+    return ()
+
+
 def _is_gateway(deployment: ConfigObject[DeploymentSpec], gateways: Iterable[ConfigObject[GatewaySpec]]) -> bool:
     pods = deployment.spec.template.metadata
     if pods.labels.get("istio") in _GATEWAY_LABELS:

@@ -10,6 +10,7 @@ import yaml
 
 from meshctl_operator.sources.yaml_reader import EVENT_LOADER, MAX_DEPTH
 
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
 
@@ -31,7 +32,8 @@ def line_of_path(text: str, path: str) -> int | None:
     regard to camelCase or snake_case, since both spellings are accepted; keys that contain dots are understood.
     """
     try:
-        spot = _spots(text.replace("\t", " "))  # tabs are legal between the tokens of JSON and never end a line
+        # JSON may have tabs between its tokens and surrogate pairs in its strings; YAML may not, and neither moves a line.
+        spot = _spots(_SURROGATE.sub("?", text.replace("\t", " ")))
     except (yaml.YAMLError, IndexError):
         return None
     if spot is None:

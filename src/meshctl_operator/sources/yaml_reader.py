@@ -52,7 +52,7 @@ class _Frame:
     anchor: str | None
     key: str | None = None
     size: int = 1
-    merges: list[Value] = field(default_factory=list)
+    merges: list[tuple[Value, int]] = field(default_factory=list)
     merging: bool = False
 
 
@@ -108,7 +108,7 @@ def _document(events: Iterator[yaml.Event]) -> tuple[Value, int]:
                 continue
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 frame = stack.pop()
-                done, size, anchor = _finished(frame, _line(event)), frame.size, frame.anchor
+                done, size, anchor = _finished(frame), frame.size, frame.anchor
             case yaml.AliasEvent():
                 done, size = _aliased(event, anchors, stack)
                 anchor = None
@@ -141,7 +141,7 @@ def _add(frame: _Frame, value: Value, event: yaml.Event) -> None:
     if isinstance(frame.value, list):
         frame.value.append(value)
     elif frame.merging:
-        frame.merges.append(value)
+        frame.merges.append((value, _line(event)))
         frame.merging = False
     elif frame.key is None:
         if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
@@ -170,12 +170,12 @@ def _key(value: Value, event: yaml.Event) -> str:
             raise Flaw(codes.NOT_YAML, "a list or mapping cannot be a field name", _line(event))
 
 
-def _finished(frame: _Frame, line: int) -> Value:
+def _finished(frame: _Frame) -> Value:
     """Return the collection with its merge keys (``<<``) applied: what stands in the mapping itself wins, then the earlier merge."""
     value = frame.value
     if not frame.merges or isinstance(value, list):
         return value
-    for merge in frame.merges:
+    for merge, line in frame.merges:
         for source in merge if isinstance(merge, list) else [merge]:
             if not isinstance(source, dict):
                 raise Flaw(codes.NOT_YAML, 'the value of "<<" is not a mapping', line)

@@ -229,7 +229,7 @@ def test_deep_documents_do_no_harm() -> None:
             assert isinstance(decode(document("VirtualService", spec), validate=validate), Upsert | Rejected)
 
 
-JUNK = st.sampled_from(
+JUNK: st.SearchStrategy[object] = st.sampled_from(
     [None, True, 0, -1, 1.5, float("nan"), 2**70, "", "x", "*", "80", b"x", [], {}, [None], {1: 2, None: 3, "a b": {}}, {"x": [[]]}]
 )
 TEXT = st.sampled_from(

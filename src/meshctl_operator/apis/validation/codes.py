@@ -138,6 +138,14 @@ WEAK_TLS = define(
     example="tls: {minProtocolVersion: TLSV1_0}",
     fix="Require TLS 1.2 or later, and list suites that Envoy has.",
 )
+SERVER_CONFLICT = define(
+    "MC1108",
+    "servers of a Gateway that conflict",
+    cause="Servers that share port and bind share a listener; only HTTP beside HTTP, and TLS beside TLS with other hosts, can do so.",
+    example="two HTTPS servers on port 443 with hosts: [a.com]",
+    fix="Merge the servers, or give them different hosts, ports or binds.",
+    istio_code="IST0145",
+)
 
 BAD_VS_HOSTS = define(
     "MC1201",

@@ -61,6 +61,30 @@ def check_gateway(spec: GatewaySpec, findings: Findings) -> None:
             message = f'"{name}" is already the port name of {names[name]}'
             findings.error(codes.BAD_PORT_NAME, f"{path}.port.name", message)
         names.setdefault(name, path)
+    _check_conflicts(spec, findings)
+
+
+def _check_conflicts(spec: GatewaySpec, findings: Findings) -> None:
+    """Warn about servers that an earlier one of the same Gateway keeps from being served. The older server wins."""
+    first: dict[tuple[int, str], tuple[str, str]] = {}
+    hosts: dict[tuple[int, str, str], str] = {}
+    for index, server in enumerate(spec.servers):
+        protocol = protocol_of(server.port.protocol) if server.port is not None else None
+        if server.port is None or protocol is None:
+            continue
+        path, place = f"spec.servers[{index}]", (server.port.number, server.bind)
+        owner, owner_protocol = first.setdefault(place, (path, protocol))
+        fits = any(protocol in family and owner_protocol in family for family in (HTTP_FAMILY, TLS_FAMILY))
+        if owner != path and not fits:
+            message = f"protocol {protocol} cannot share port {server.port.number} with {owner_protocol} of {owner}: the server is skipped"
+            findings.warn(codes.SERVER_CONFLICT, path, message, hint="use another port or bind")
+            continue
+        for position, host in enumerate(server.hosts) if protocol in TLS_FAMILY else ():
+            name = host.rpartition("/")[2]  # server names carry no namespace
+            taken = hosts.setdefault((*place, name), path)
+            if taken != path:
+                message = f'"{name}" is already served by {taken} on port {server.port.number}: the server is skipped'
+                findings.warn(codes.SERVER_CONFLICT, f"{path}.hosts[{position}]", message, hint="merge the servers")
 
 
 def _check_server(server: Server, path: str, findings: Findings) -> None:

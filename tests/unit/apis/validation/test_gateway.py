@@ -140,6 +140,47 @@ def test_port_names_are_unique() -> None:
     assert errors_of("Gateway", gateway(f"{HTTP}, hosts: [a.com]", f"{HTTP}, hosts: [b.com]")) == [("MC1105", "spec.servers[1].port.name")]
 
 
+CREDENTIAL = "tls: {mode: SIMPLE, credentialName: c}"
+SECURE = "port: {number: 443, protocol: HTTPS, name: second}"
+CONFLICTS = {
+    "same host": ((f"{HTTPS}, hosts: [a.com], {CREDENTIAL}", f"{SECURE}, hosts: [b.com, a.com], {CREDENTIAL}"), "spec.servers[1].hosts[1]"),
+    "same host in another namespace": (
+        (f"{HTTPS}, hosts: [x/a.com], {CREDENTIAL}", f"{SECURE}, hosts: [a.com], {CREDENTIAL}"),
+        "spec.servers[1].hosts[0]",
+    ),
+    "plain beside TLS": (
+        (f"{HTTPS}, hosts: [a.com], {CREDENTIAL}", "port: {number: 443, protocol: HTTP, name: p}, hosts: [b.com]"),
+        "spec.servers[1]",
+    ),
+    "tcp beside tcp": (
+        ("port: {number: 1, protocol: TCP, name: a}, hosts: [a.com]", "port: {number: 1, protocol: TCP, name: b}, hosts: [b.com]"),
+        "spec.servers[1]",
+    ),
+}
+PEACE = {
+    "other hosts": (f"{HTTPS}, hosts: [a.com], {CREDENTIAL}", f"{SECURE}, hosts: [b.com], {CREDENTIAL}"),
+    "other bind": (f"{HTTPS}, hosts: [a.com], {CREDENTIAL}", f"{SECURE}, bind: 10.0.0.1, hosts: [a.com], {CREDENTIAL}"),
+    "plain on one port": (f"{HTTP}, hosts: [a.com]", "port: {number: 80, protocol: GRPC, name: g}, hosts: [a.com]"),
+    "passed through beside terminated": (
+        f"{HTTPS}, hosts: [a.com], {CREDENTIAL}",
+        "port: {number: 443, protocol: TLS, name: t}, hosts: [b.com], tls: {}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("servers", "path"), CONFLICTS.values(), ids=CONFLICTS)
+def test_conflicting_servers(servers: tuple[str, ...], path: str) -> None:
+    """Servers that cannot share a listener are accepted, as Istio does, with a warning on the one that is skipped."""
+    assert errors_of("Gateway", gateway(*servers)) == []
+    assert warnings_of("Gateway", gateway(*servers)) == [("MC1108", path)]
+
+
+@pytest.mark.parametrize("servers", PEACE.values(), ids=PEACE)
+def test_servers_that_share_a_port(servers: tuple[str, ...]) -> None:
+    """Servers that can share a port are not warned about."""
+    assert warnings_of("Gateway", gateway(*servers)) == []
+
+
 def test_all_findings_in_one_pass() -> None:
     """Mistakes in several servers are reported together."""
     spec = gateway(f"{HTTP}, hosts: []", "port: {number: 0, protocol: TCP, name: t}, hosts: [x]")

@@ -89,10 +89,7 @@ def localities(mesh: TextMesh, cluster: str, where: EndpointView = ZONE_A) -> li
             each.locality.zone,
             each.load_balancing_weight.value,
             each.priority,
-            [
-                (endpoint.endpoint.address.socket_address.address, as_json(endpoint)["health_status"])
-                for endpoint in each.lb_endpoints
-            ],
+            [(endpoint.endpoint.address.socket_address.address, as_json(endpoint)["health_status"]) for endpoint in each.lb_endpoints],
         )
         for each in message.endpoints
     ]
@@ -119,9 +116,7 @@ def test_the_service_and_each_subset_have_a_cluster_in_order(mesh: TextMesh) -> 
         ("v3", "RANDOM", UNLIMITED, None),
     ],
 )
-def test_policies_of_the_subsets(
-    mesh: TextMesh, subset: str, balancing: str, pending: int, outlier: tuple[int, str] | None
-) -> None:
+def test_policies_of_the_subsets(mesh: TextMesh, subset: str, balancing: str, pending: int, outlier: tuple[int, str] | None) -> None:
     """A subset's settings overlay the rule's; port-level settings of a subset replace them, so the rest falls to the defaults."""
     cluster = clusters(mesh)[f"outbound|9080|{subset}|{HOST}"]
     detection = cluster.get("outlier_detection")
@@ -145,9 +140,7 @@ def test_the_whole_message_of_a_subset(mesh: TextMesh) -> None:
         "lb_policy": "LEAST_REQUEST",
         "common_lb_config": {"healthy_panic_threshold": {}},
         "circuit_breakers": {
-            "thresholds": [
-                {"max_connections": UNLIMITED, "max_pending_requests": 100, "max_requests": UNLIMITED, "max_retries": UNLIMITED}
-            ]
+            "thresholds": [{"max_connections": UNLIMITED, "max_pending_requests": 100, "max_requests": UNLIMITED, "max_retries": UNLIMITED}]
         },
         "outlier_detection": {
             "enforcing_success_rate": 0,
