@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import ParseDict
-
 from envoy.config.cluster.v3 import cluster_pb2
+from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
-from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
+from google.protobuf.json_format import ParseDict
+
 from meshctl_operator.compiler.emit.clusters import emit_cluster
 from meshctl_operator.compiler.emit.endpoints import emit_endpoints
+from meshctl_operator.compiler.inputs.clusters import ClusterInput
+from meshctl_operator.compiler.plan.cluster_policies import SYSTEM_AUTHORITIES
 from meshctl_operator.compiler.plan.clusters import plan_inbound_clusters, plan_outbound_clusters
 from meshctl_operator.compiler.plan.endpoints import plan_endpoints
 from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, ProxyRole
@@ -33,6 +34,7 @@ _REGISTERED = (tls_pb2, http_protocol_options_pb2, cares_dns_resolver_pb2)  # th
 SIDECAR = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local")
 GATEWAY = OutboundView(ProxyRole.ROUTER, "default", "default.svc.cluster.local")
 WORKLOAD = InboundView("default", "every", (("app", "every"),), ("10.0.0.9",))
+HERE = EndpointView(Locality("r1", "z1", "s1"))
 LOCAL = LocalBinding("127.0.1.2", app_ports=((9080, 41234),))
 
 SERVICES = """
@@ -176,21 +178,21 @@ def bootstrap(server: str) -> dict[str, Any]:
     }
 
 
-def served(mesh: TextMesh, outbound: OutboundView, *inbound: InboundView) -> list[XdsResource]:
-    """Return the clusters of the views with their endpoints."""
+def planned_clusters(mesh: TextMesh, outbound: OutboundView, inbound: Iterable[InboundView]) -> dict[str, ClusterInput]:
+    """Return the clusters of the views by name."""
     plans = list(mesh.evaluate(plan_outbound_clusters, outbound).value)
     for view in inbound:
         plans += mesh.evaluate(plan_inbound_clusters, view).value
-    found: dict[tuple[TypeUrl, str], XdsResource] = {}
-    for plan in plans:
-        name = plan.input.name
-        body = emit_cluster(plan.input).SerializeToString(deterministic=True)
-        found.setdefault((TypeUrl.CLUSTER, name), make_resource(TypeUrl.CLUSTER, name, body))
-        if plan.input.eds_name:
-            where = EndpointView(Locality("r1", "z1", "s1"))
-            endpoints = emit_endpoints(mesh.evaluate(plan_endpoints, outbound, where, plan.input.eds_name).input)
-            found[TypeUrl.ENDPOINT, name] = make_resource(TypeUrl.ENDPOINT, name, endpoints.SerializeToString(deterministic=True))
-    return list(found.values())
+    return {plan.input.name: plan.input for plan in plans}
+
+
+def served(mesh: TextMesh, outbound: OutboundView, plans: Mapping[str, ClusterInput]) -> Iterator[XdsResource]:
+    """Yield the clusters and the endpoints that they ask for."""
+    for name, plan in plans.items():
+        yield make_resource(TypeUrl.CLUSTER, name, emit_cluster(plan).SerializeToString(deterministic=True))
+        if plan.eds_name:
+            endpoints = emit_endpoints(mesh.evaluate(plan_endpoints, outbound, HERE, plan.eds_name).input)
+            yield make_resource(TypeUrl.ENDPOINT, name, endpoints.SerializeToString(deterministic=True))
 
 
 @pytest.mark.parametrize("version", sorted(BINARIES))
@@ -208,11 +210,9 @@ def served(mesh: TextMesh, outbound: OutboundView, *inbound: InboundView) -> lis
 )
 async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, inbound: tuple[InboundView, ...], tmp_path: Path) -> None:
     """Nothing is refused, every cluster leaves warming, and Envoy holds what was served."""
-    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
-    mesh = TextMesh(SERVICES + "".join(rules(POLICIES.replace("AUTHORITIES", str(authorities)))))
-    resources = served(mesh, outbound, *inbound)
-    expected = {each.name for each in resources if each.type_url == TypeUrl.CLUSTER}
-    discovery = MemoryDiscovery(*resources)
+    mesh = TextMesh(SERVICES + "".join(rules(POLICIES.replace("AUTHORITIES", SYSTEM_AUTHORITIES))))
+    plans = planned_clusters(mesh, outbound, inbound)
+    discovery = MemoryDiscovery(*served(mesh, outbound, plans))
     server = AdsServer(discovery)
     address = await server.start("127.0.0.1:0")
     try:
@@ -221,14 +221,8 @@ async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, i
     finally:
         await server.stop(0.5)
     held = {entry["cluster"]["name"]: entry["cluster"] for entry in dump["configs"]}
-    assert not discovery.nacks
-    assert set(held) == expected
-    wanted = {each.name: each for each in resources if each.type_url == TypeUrl.CLUSTER}
-    plans = [
-        *mesh.evaluate(plan_outbound_clusters, outbound).value,
-        *(p for v in inbound for p in mesh.evaluate(plan_inbound_clusters, v).value),
-    ]
-    for plan in plans:
-        assert plan.input.name in wanted
-        shown = {key: value for key, value in held[plan.input.name].items() if key != "@type"}
-        assert ParseDict(shown, cluster_pb2.Cluster()) == emit_cluster(plan.input)
+    assert discovery.nacks == []
+    assert sorted(held) == sorted(plans)
+    for name, plan in plans.items():
+        shown = {key: value for key, value in held[name].items() if key != "@type"}
+        assert ParseDict(shown, cluster_pb2.Cluster()) == emit_cluster(plan)

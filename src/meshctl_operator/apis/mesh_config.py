@@ -116,7 +116,7 @@ class MeshConfig(LenientModel):
     h2_upgrade_policy: H2UpgradePolicy = H2UpgradePolicy.DO_NOT_UPGRADE
     outbound_traffic_policy: MeshOutboundTrafficPolicy = MeshOutboundTrafficPolicy(mode=OutboundMode.ALLOW_ANY)
     inbound_traffic_policy: InboundTrafficPolicy = InboundTrafficPolicy()
-    locality_lb_setting: Annotated[LocalityLb | None, validated_only("endpoints of all localities are used alike")] = None
+    locality_lb_setting: LocalityLb | None = None
     zone_aware_lb_setting: Annotated[ZoneAwareLb | None, validated_only("endpoints of all zones are used alike")] = None
     default_traffic_policy: TrafficPolicy | None = None
     default_http_retry_policy: HttpRetry | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import tempfile
 from collections.abc import Coroutine
@@ -55,10 +56,14 @@ def dev(
 
     config = load(directory, scenario)
     binary = find_envoy(envoy)
+    from meshctl_operator.controlplane.settings import settings_from
     from meshctl_operator.dev.events import JsonReporter
     from meshctl_operator.dev.mesh import DevOptions, LocalMesh
     from meshctl_operator.dev.table import text_reporter
 
+    settings, warnings = settings_from(os.environ)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     with contextlib.ExitStack() as stack:
         if log_dir is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="meshctl-dev-")))
@@ -66,7 +71,7 @@ def dev(
             log_dir.mkdir(parents=True, exist_ok=True)
             folder = log_dir.resolve()
         log_to(folder / "control-plane.log")
-        mesh = LocalMesh(config, DevOptions(binary, folder, xds, http))
+        mesh = LocalMesh(config, DevOptions(binary, folder, settings, xds, http))
         reporter = JsonReporter() if output == "json" else text_reporter()
         ctx.exit(asyncio.run(_until_signalled(mesh.run(reporter))))
 

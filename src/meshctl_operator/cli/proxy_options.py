@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def read_mapping(path: str) -> object:
     """Return the only document of a YAML or JSON file (``-`` is standard input). Raises SettingsError when there is none."""
     check_paths([path])
     if path == STDIN:
-        text: str | Diagnostic = click.get_text_stream("stdin").read()
+        text: str | Diagnostic = sys.stdin.read()
         name = STDIN_NAME
     else:
         text, name = read_text(Path(path)), path

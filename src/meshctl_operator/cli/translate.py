@@ -146,7 +146,7 @@ def _print_batch(path: str, namespace: str) -> Iterator[dict[str, object]]:
 
 def _lines(path: str) -> Iterator[str]:
     if path == "-":
-        yield from click.get_text_stream("stdin")
+        yield from sys.stdin
         return
     try:
         with Path(path).open(encoding="utf-8") as stream:

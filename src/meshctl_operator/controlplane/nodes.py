@@ -20,6 +20,9 @@ LOCAL_KEY: Final = "MESHCTL_LOCAL"
 _PARTS: Final = 4
 _MAX_PORT: Final = 65535
 _NOWHERE: Final = Locality()
+_REGION: Final = "topology.kubernetes.io/region"
+_ZONE: Final = "topology.kubernetes.io/zone"
+_SUB_ZONE: Final = "topology.istio.io/subzone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +76,31 @@ def resolve_proxy(ctx: Context, declared: DeclaredProxy) -> Proxy:
     """
     proxy = declared.proxy
     workload = ctx.derive(workload_named, proxy.namespace, proxy.name)
-    if workload is None:
-        labels = {**dict(declared.static_labels), **dict(proxy.labels)}
-        return replace(proxy, labels=_with_topology(labels, proxy))
-    completed = replace(
-        proxy,
-        service_account=proxy.service_account or workload.service_account,
-        locality=workload.locality if workload.locality != _NOWHERE else proxy.locality,
-        node_name=proxy.node_name or workload.node_name,
-        network=proxy.network or workload.network,
-    )
-    return replace(completed, labels=_with_topology({**dict(declared.static_labels), **dict(workload.labels)}, completed))
+    labels = {**dict(declared.static_labels), **dict(proxy.labels if workload is None else workload.labels)}
+    locality = _labelled_locality(labels)
+    if workload is not None:
+        proxy = replace(
+            proxy,
+            service_account=proxy.service_account or workload.service_account,
+            locality=workload.locality if workload.locality != _NOWHERE else proxy.locality,
+            node_name=proxy.node_name or workload.node_name,
+            network=proxy.network or workload.network,
+        )
+    proxy = proxy if locality == _NOWHERE else replace(proxy, locality=locality)
+    return replace(proxy, labels=_with_topology(labels, proxy))
+
+
+def _labelled_locality(labels: Mapping[str, str]) -> Locality:
+    """Return the locality that the labels of a workload state; they win over that of its node."""
+    return Locality(labels.get(_REGION, ""), labels.get(_ZONE, ""), labels.get(_SUB_ZONE, ""))
 
 
 def _with_topology(labels: dict[str, str], proxy: Proxy) -> Labels:
     """Add the topology labels that istiod adds, so that selectors may use them; labels given by hand stay."""
     topology = {
-        "topology.kubernetes.io/region": proxy.locality.region,
-        "topology.kubernetes.io/zone": proxy.locality.zone,
-        "topology.istio.io/subzone": proxy.locality.sub_zone,
+        _REGION: proxy.locality.region,
+        _ZONE: proxy.locality.zone,
+        _SUB_ZONE: proxy.locality.sub_zone,
         "topology.istio.io/network": proxy.network,
         "kubernetes.io/hostname": proxy.node_name,
     }

@@ -16,6 +16,7 @@ from meshctl_operator.sources.documents import parse
 from meshctl_operator.sources.files import read_text
 
 FILE_NAME: Final = "meshctl-dev.yaml"
+_WRONG_TYPES: Final = {"tuple_type": "a list", "string_type": "text", "dict_type": "a mapping", "model_type": "a mapping"}
 
 
 class WorkloadEntry(StrictModel):
@@ -57,13 +58,17 @@ class DevFile(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class DevConfig:
-    """The file with its paths resolved: the folders to load (base, then the scenario's if one is chosen) and what to run."""
+    """The file with its paths resolved: the folders to load (base, and the scenario's if one is chosen) and what to run.
+
+    ``exclude`` are the parts of the base that are no config: the file itself, the scenarios, the MeshConfig.
+    """
 
     root: Path
     config: tuple[Path, ...]
     scenario: Path | None
     mesh_config: Path | None
     file: DevFile
+    exclude: frozenset[Path] = frozenset()
 
 
 def load(directory: Path, scenario: str | None = None) -> DevConfig:
@@ -73,12 +78,14 @@ def load(directory: Path, scenario: str | None = None) -> DevConfig:
     root = directory.resolve()
     path = root / FILE_NAME
     file = _read(path) if path.exists() else DevFile()
+    mesh_config = _existing(root, file.mesh_config, path) if file.mesh_config else None
     return DevConfig(
         root=root,
         config=tuple(_existing(root, name, path) for name in file.config),
         scenario=_scenario(root, file.scenarios, scenario) if scenario else None,
-        mesh_config=_existing(root, file.mesh_config, path) if file.mesh_config else None,
+        mesh_config=mesh_config,
         file=file,
+        exclude=frozenset({path, *([root / file.scenarios] if file.scenarios else []), *([mesh_config] if mesh_config else [])}),
     )
 
 
@@ -99,7 +106,9 @@ def _read(path: Path) -> DevFile:
     try:
         return DevFile.model_validate(document.raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        found = error.errors(include_url=False)
+        # A misspelt field is often the one that is then said to be missing, so it is the one to tell.
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
         where = _path(first["loc"])
         message, hint = _explain(first["type"], where, first["msg"], first["loc"])
         raise SettingsError(f"{path}:{document.line_of(where)}: {message}", hint=hint) from None
@@ -113,6 +122,8 @@ def _explain(kind: str, where: str, message: str, location: tuple[int | str, ...
         return f"{where} is not a field", f'did you mean "{near[0]}"?' if near else f"the fields are {', '.join(known)}"
     if kind == "missing":
         return f"{where} is required", None
+    if kind in _WRONG_TYPES:
+        return f"{where} is not {_WRONG_TYPES[kind]}", None
     return f"{where}: {message[:1].lower()}{message[1:]}", None
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +18,16 @@ from meshctl_operator.base.errors import MeshctlError, SettingsError
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.bootstrap.options import DEFAULT_XDS_PORT, BootstrapOptions
 from meshctl_operator.controlplane.certificates import throw_away_certificate
-from meshctl_operator.controlplane.events import Subscription
+from meshctl_operator.controlplane.events import ConfigApplied, Subscription
 from meshctl_operator.controlplane.plane import ControlPlane
-from meshctl_operator.controlplane.settings import settings_from
+from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.controlplane.source import Source
 from meshctl_operator.dev.addresses import LOOPBACK, AddressBook
 from meshctl_operator.dev.config import DevConfig, ProcessEntry
 from meshctl_operator.dev.envoys import envoy_command
 from meshctl_operator.dev.events import ProcessDied, Ready, Reporter
 from meshctl_operator.dev.layout import LocalProxy, lay_out, without_proxies
+from meshctl_operator.dev.limits import restart_needed, without_tcp
 from meshctl_operator.dev.overlay import LocalObjects, tls_secret
 from meshctl_operator.dev.ports import refuse_taken
 from meshctl_operator.dev.processes import Command, Log, Supervised
@@ -56,10 +57,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class DevOptions:
-    """What the command line decides: the Envoy binary, a folder for bootstraps and the log, and addresses (empty: where free)."""
+    """What the command line decides: the Envoy binary, a folder for bootstraps and the log, settings, addresses (empty: where free)."""
 
     envoy: Path
     folder: Path
+    settings: Settings = field(default_factory=Settings)
     xds: str = ""
     http: str = ""
 
@@ -101,13 +103,17 @@ class LocalMesh:
             for envoy in envoys:
                 start(envoy.run(), envoy.command.name)
             await self._until_ready(envoys)
-            await plane.settled()
+            await self.settled()
             events = stack.enter_context(plane.events.subscribe())
-            findings = sorted_unique((*self.placement.findings, *plane.diagnostics()))
-            reporter.ready(Ready((time.monotonic() - started) * 1000, self.proxies, xds, http, findings, str(log.path), paths_to_open(objects)))
+            limits = without_tcp(objects, self.placement.workloads)
+            findings = sorted_unique((*self.placement.findings, *limits, *plane.diagnostics()))
+            reporter.ready(
+                Ready((time.monotonic() - started) * 1000, self.proxies, xds, http, findings, str(log.path), paths_to_open(objects))
+            )
             for process in (*self._processes, *envoys):
                 start(_tell_deaths(process, reporter), f"deaths of {process.command.name}")
-            start(_forward(events, reporter), "events")
+            known = frozenset(obj.key for obj in objects)
+            start(_forward(events, reporter, known), "events")
             await reporter.watch(self)
             await asyncio.Event().wait()
 
@@ -124,10 +130,9 @@ class LocalMesh:
 
     def _control_plane(self) -> ControlPlane:
         """Return the control plane over the folders of the directory and the objects that Kubernetes would have added."""
-        settings, _ = settings_from(os.environ)
-        settings = replace(settings, drain_grace=_DRAIN_GRACE)
+        settings = replace(self._options.settings, drain_grace=_DRAIN_GRACE)
         overlay = [self._config.scenario] if self._config.scenario else []
-        files = DirectorySource(self._config.config, overlay=overlay, name="files")
+        files = DirectorySource(self._config.config, overlay=overlay, exclude=self._config.exclude, name="files")
         certificates = (
             tls_secret(entry.namespace, entry.secret, throw_away_certificate(entry.hosts)) for entry in self._config.file.certificates
         )
@@ -201,7 +206,7 @@ def read_objects(config: DevConfig) -> tuple[ConfigObject[Any], ...]:
     found: dict[ObjectKey, ConfigObject[Any]] = {}
     roots = [*([config.scenario] if config.scenario else []), *config.config]
     for root in roots:
-        for file in list_files(root):
+        for file in list_files(root, config.exclude if root != config.scenario else frozenset()):
             loaded = load(read_text(file), str(file), "default")
             for key, upsert in loaded.accepted.items():
                 found.setdefault(key, upsert.object)
@@ -250,8 +255,8 @@ def _check_free(entry: ProcessEntry) -> None:
 
 
 async def _live(proxy: LocalProxy) -> None:
-    while not await proxy.admin.is_live():
-        await asyncio.sleep(_POLL)  # noqa: ASYNC110  (an Envoy has no way to tell that it is live, but by being asked)
+    while not await proxy.admin.is_live():  # noqa: ASYNC110  (an Envoy does not tell when it is live, it has to be asked)
+        await asyncio.sleep(_POLL)
 
 
 async def _answers(host: str, port: int) -> None:
@@ -279,6 +284,10 @@ async def _tell_deaths(process: Supervised, reporter: Reporter) -> None:
         reporter.event(ProcessDied(process.command.name, reason))
 
 
-async def _forward(events: Subscription, reporter: Reporter) -> None:
+async def _forward(events: Subscription, reporter: Reporter, known: frozenset[ObjectKey]) -> None:
+    """Tell the reporter what happens, with a remark where that would need a new process."""
     async for event in events:
-        reporter.event(event)
+        if isinstance(event, ConfigApplied) and (new := restart_needed(event.changed, known)):
+            reporter.event(replace(event, diagnostics=(*event.diagnostics, *new)))
+        else:
+            reporter.event(event)

@@ -91,10 +91,3 @@ SEVERAL_SIDECARS: Final = define(
     fix="Keep one of them, or give them selectors that exclude each other.",
     istio_code="IST0111",
 )
-AUTO_MTLS: Final = define(
-    "MC2330",
-    "Automatic mutual TLS is switched on but not available",
-    cause="Proxies have no workload certificates yet, so the mesh runs as with enableAutoMtls: false.",
-    example="enableAutoMtls: true",
-    fix="Leave enableAutoMtls out, or set it to false.",
-)

@@ -228,4 +228,4 @@ def policy_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
 
 def _unknown_host(obj: ConfigObject[DestinationRuleSpec], host: str, hosts: Iterable[str]) -> Diagnostic:
     message = f"{obj.spec.host!r} matches no service" + (f" (looked for {host})" if host != obj.spec.host else "")
-    return codes.UNKNOWN_RULE_HOST.warning(obj.key, "spec.host", message, hint=did_you_mean(host, hosts))
+    return codes.UNKNOWN_RULE_HOST.warning(obj.key, "spec.host", message, hint=did_you_mean(host, sorted(hosts)))

@@ -106,6 +106,7 @@ class Registry:
 def _same(old: ConfigObject[Any], new: ConfigObject[Any]) -> bool:
     return (
         old.spec == new.spec
+        and old.status == new.status
         and old.api_version == new.api_version
         and old.meta.labels == new.meta.labels
         and old.meta.annotations == new.meta.annotations

@@ -55,6 +55,7 @@ class DirectorySource:
     Args:
         paths: files or directories (recursive). Where two files have the same object, the first by path wins and the other is reported.
         overlay: files or directories whose objects replace those of ``paths`` in silence.
+        exclude: files or directories inside ``paths`` that are left alone.
         name: the name of the source; the paths by default.
         default_namespace: the namespace of objects that name none.
     """
@@ -64,12 +65,14 @@ class DirectorySource:
         paths: Iterable[str | Path],
         *,
         overlay: Iterable[str | Path] = (),
+        exclude: Iterable[str | Path] = (),
         name: str | None = None,
         default_namespace: str = "default",
     ) -> None:
         base = [Path(path) for path in paths]
         upper = [Path(path) for path in overlay]
         self._roots = [*upper, *base]
+        self._excluded = frozenset(map(Path, exclude))
         self._layers = [0] * len(upper) + [1] * len(base)
         self._name = name or ",".join(map(str, base))
         self._default_namespace = default_namespace
@@ -147,7 +150,7 @@ class DirectorySource:
                 kept |= self._keep(root, number)
             elif root.exists():
                 self._found_again(root)
-                for file in list_files(root):
+                for file in list_files(root, self._excluded if number >= self._layers.count(0) else frozenset()):
                     if str(file) not in present:
                         present[str(file)] = file
                         self._root_of[str(file)] = number

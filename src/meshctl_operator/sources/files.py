@@ -26,15 +26,16 @@ def check_paths(paths: Iterable[str]) -> None:
             raise SettingsError(f'"{path}" does not exist', hint=f"{parent} has {', '.join(near)}" if near else None)
 
 
-def list_files(root: Path) -> list[Path]:
+def list_files(root: Path, exclude: frozenset[Path] = frozenset()) -> list[Path]:
     """Return the files that a path stands for, in path order: itself, or what a directory holds.
 
     Directories are read recursively; ``*.yaml``, ``*.yml`` and ``*.json`` count, hidden files and folders do not. Symbolic links are
-    followed (a mounted ConfigMap is made of them), a loop of them is not.
+    followed (a mounted ConfigMap is made of them), a loop of them is not. What is below ``exclude`` is left out.
     """
     if not root.is_dir():
         return [root]
-    return sorted(_walk(root, frozenset()), key=lambda path: path.parts)
+    found = sorted(_walk(root, frozenset()), key=lambda path: path.parts)
+    return [path for path in found if path not in exclude and exclude.isdisjoint(path.parents)] if exclude else found
 
 
 def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:

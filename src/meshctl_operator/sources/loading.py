@@ -39,7 +39,9 @@ def load(text: str | Diagnostic, name: str, default_namespace: str) -> Loaded:
     loaded = Loaded(name, blank=not text.strip())
     findings: list[Diagnostic] = []
     broken = False
+    last: ObjectKey | None = None
     for document in parse(text, name):
+        last = None
         if document.raw is None:
             findings += document.findings
             broken = True
@@ -57,13 +59,14 @@ def load(text: str | Diagnostic, name: str, default_namespace: str) -> Loaded:
             findings.append(defined_twice(document, key, loaded.documents[key]))
         else:
             loaded.documents[key] = document
+            last = key
             match decoded:
                 case Upsert():
                     loaded.accepted[key] = Upsert(decoded.object, located)
                 case Rejected():
                     loaded.rejected[key] = Rejected(key, located)
     complete = text.endswith(("\n", "}"))
-    unfinished = None if complete else next(reversed(loaded.documents), None)
+    unfinished = None if complete else last
     return Loaded(name, loaded.accepted, loaded.rejected, loaded.documents, tuple(findings), broken, loaded.blank, unfinished)
 
 

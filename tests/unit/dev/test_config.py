@@ -70,10 +70,10 @@ def test_an_empty_file_is_all_defaults(root: Path) -> None:
         ("workloads:\n- deployment: a\n  comand: [x]\n", ":3: workloads[0].comand is not a field", 'did you mean "command"?'),
         ("workload: []\n", ":1: workload is not a field", 'did you mean "workloads"?'),
         ("workloads:\n- command: [x]\n", ":2: workloads[0].deployment is required", None),
-        ("workloads:\n- deployment: a\n  command: run\n", ":3: workloads[0].command: input should be a valid tuple", None),
+        ("workloads:\n- deployment: a\n  command: run\n", ":3: workloads[0].command is not a list", None),
         ("config: [nowhere/]\n", '"nowhere/" does not exist', "paths are relative to"),
         ("config: [\n", "[MC4001]", None),
-        ("a: 1\n---\nb: 2\n", "holds 2 documents", "config objects belong"),
+        ("a: 1\n---\nb: 2\n", "holds 2 documents", "it has one; config objects belong"),
     ],
     ids=["unknown field of an entry", "unknown field", "missing field", "wrong type", "missing folder", "not YAML", "two documents"],
 )

@@ -185,7 +185,11 @@ kind: ServiceEntry
 metadata: {name: ext, namespace: client}
 spec: {hosts: ["*.a.example.com"], ports: [{number: 443, name: tls, protocol: TLS}], resolution: NONE}
 """
-    wide, same, inner = rule("wide", "client", "*.example.com"), rule("same", "client", "*.a.example.com"), rule("in", "client", "x.a.example.com")
+    wide, same, inner = (
+        rule("wide", "client", "*.example.com"),
+        rule("same", "client", "*.a.example.com"),
+        rule("in", "client", "x.a.example.com"),
+    )
     assert chosen(entry + wide + same + inner, host="*.a.example.com") == "same"
     assert chosen(entry + wide + inner, host="*.a.example.com") == "wide"
     assert chosen(entry + inner, host="*.a.example.com") is None
@@ -212,7 +216,9 @@ def test_wildcards_count_as_known_where_they_match(host: str) -> None:
 def test_merging_tells_what_it_drops() -> None:
     """The younger rule is told about a subset and a policy that it loses."""
     policy = "trafficPolicy: {loadBalancer: {simple: RANDOM}}"
-    text = rule("same", "server", age=9, body=policy) + rule("other", "server", body=policy).replace("name: other, labels", "name: same, labels")
+    text = rule("same", "server", age=9, body=policy) + rule("other", "server", body=policy).replace(
+        "name: other, labels", "name: same, labels"
+    )
     found = TextMesh(SERVICE + text).evaluate(policy_diagnostics)
     assert [(finding.code, finding.subject.name, finding.path) for finding in found] == [
         ("MC2311", "other", "spec.subsets[0].name"),

@@ -182,7 +182,9 @@ def addresses(text: str, host: str = "a.example.com") -> list[tuple[str, int, st
 
 def test_inline_endpoints() -> None:
     """The port is the endpoint's own by name, else the target port, else the number; a socket has none."""
-    text = service_entry("resolution: STATIC\n  endpoints: [{address: 10.3.0.1, ports: {tls: 8443}, weight: 4, locality: r1/z1}, {address: 'unix:///s'}]")
+    text = service_entry(
+        "resolution: STATIC\n  endpoints: [{address: 10.3.0.1, ports: {tls: 8443}, weight: 4, locality: r1/z1}, {address: 'unix:///s'}]"
+    )
     assert addresses(text) == [
         ("10.3.0.1", 8080, "ext-0"),
         ("10.3.0.1", 8443, "ext-0"),

@@ -104,7 +104,11 @@ def test_a_port_level_setting_of_a_subset_inherits_nothing() -> None:
 
 def test_the_mesh_s_default_fills_pool_and_outlier_detection() -> None:
     """What the rule leaves out comes from the mesh, but for load balancing and TLS; endpoints do not look at it."""
-    default = {"connectionPool": {"tcp": {"maxConnections": 5}}, "outlierDetection": {"interval": "1s"}, "loadBalancer": {"simple": "RANDOM"}}
+    default = {
+        "connectionPool": {"tcp": {"maxConnections": 5}},
+        "outlierDetection": {"interval": "1s"},
+        "loadBalancer": {"simple": "RANDOM"},
+    }
     rule = Rule("trafficPolicy: {outlierDetection: {interval: 9s}}", defaultTrafficPolicy=default)
     policy = rule.policy()
     assert policy.connection_pool

@@ -182,9 +182,7 @@ def test_the_root_sidecar_speaks_of_the_proxy_s_namespace() -> None:
 
 def test_sidecars_that_are_never_used_are_told() -> None:
     """A Sidecar with the same selector as an older one gets a warning, as does a second one without any."""
-    mesh = TextMesh(
-        sidecar(SELECTS, "s2") + sidecar(SELECTS, "s1", age=9) + sidecar(PLAIN, "p2") + sidecar(PLAIN, "p1", age=9)
-    )
+    mesh = TextMesh(sidecar(SELECTS, "s2") + sidecar(SELECTS, "s1", age=9) + sidecar(PLAIN, "p2") + sidecar(PLAIN, "p1", age=9))
     found = mesh.evaluate(sidecar_diagnostics, "own")
     assert [(finding.subject.name, finding.code) for finding in found] == [("p2", "MC2320"), ("s2", "MC2320")]
 

@@ -56,7 +56,9 @@ def test_named_ports_wait_for_the_workload() -> None:
 
 def test_of_one_target_port_the_oldest_service_counts() -> None:
     """Several services behind one port give one target, the oldest's; all of them are told for telemetry."""
-    text = kubernetes("young", "[{name: http, port: 80, targetPort: 8080}]", day=9) + kubernetes("old", "[{name: tcp, port: 90, targetPort: 8080}]")
+    text = kubernetes("young", "[{name: http, port: 80, targetPort: 8080}]", day=9) + kubernetes(
+        "old", "[{name: tcp, port: 90, targetPort: 8080}]"
+    )
     assert served(text) == [("old", 90, 8080)]
     assert [each.service.name for each in TextMesh(text).evaluate(all_service_targets, VIEW)] == ["old", "young"]
 

@@ -134,6 +134,9 @@ metadata: {{name: vm, namespace: default, annotations: {{proxy.istio.io/health-c
 spec: {{address: 10.2.0.1}}
 status: {{conditions: [{{type: Healthy, status: {status}}}]}}
 """
-    found = TextMesh(text).evaluate(workload_named, "default", "vm")
-    assert found
+    mesh = TextMesh(text.replace(status, "Unknown"))
+    assert (waiting := mesh.evaluate(workload_named, "default", "vm"))
+    assert not waiting.ready
+    mesh.add(text)
+    assert (found := mesh.evaluate(workload_named, "default", "vm"))
     assert found.ready is ready

@@ -9,7 +9,7 @@ import pytest
 from meshctl_operator.apis.changes import Upsert
 from meshctl_operator.apis.decode import decode
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.registry.cells import Cell, Table, cells_of, mentioned_labels, resolve_gateway, resolve_gateways
+from meshctl_operator.registry.cells import PARTIAL_WILDCARDS, Cell, Table, cells_of, mentioned_labels, resolve_gateway, resolve_gateways
 
 
 def cells(raw: dict[str, Any]) -> set[Cell]:
@@ -43,7 +43,17 @@ ROUTE = [{"route": [{"destination": {"host": "reviews"}}]}]
             obj("DestinationRule", {"host": "reviews"}),
             {
                 (Table.OBJECT, ObjectKey("DestinationRule", "shop", "x")),
+                (Table.DESTINATION_RULES, "*"),
                 (Table.DESTINATION_RULES, ("shop", "reviews.shop.svc.cluster.local")),
+            },
+        ),
+        (
+            obj("DestinationRule", {"host": "*-a.com"}),
+            {
+                (Table.OBJECT, ObjectKey("DestinationRule", "shop", "x")),
+                (Table.DESTINATION_RULES, "*"),
+                (Table.DESTINATION_RULES, ("shop", "*-a.com")),
+                (Table.DESTINATION_RULES, ("shop", PARTIAL_WILDCARDS)),
             },
         ),
         (
@@ -65,7 +75,7 @@ ROUTE = [{"route": [{"destination": {"host": "reviews"}}]}]
             },
         ),
     ],
-    ids=["service", "destination-rule", "virtual-service", "delegate", "deployment"],
+    ids=["service", "destination-rule", "destination-rule-partial-wildcard", "virtual-service", "delegate", "deployment"],
 )
 def test_filed_under(raw: dict[str, Any], expected: set[tuple[Table, object]]) -> None:
     """The cells of an object are exactly those by which it is read."""

@@ -57,7 +57,8 @@ def test_touched_cells_are_those_of_old_and_new() -> None:
     registry = Registry()
     registry.apply(changes(upsert("a", "x.com")))
     applied = registry.apply(changes(upsert("a", "y.com")))
-    assert applied.touched == {rules("x.com"), rules("y.com"), Cell(Table.OBJECT, key("a"))}
+    everything = Cell(Table.DESTINATION_RULES, "*")
+    assert applied.touched == {rules("x.com"), rules("y.com"), everything, Cell(Table.OBJECT, key("a"))}
     assert applied.changed == (key("a"),)
 
 

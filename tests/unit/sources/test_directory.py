@@ -100,7 +100,7 @@ async def test_a_broken_file_keeps_its_objects_and_mending_heals(tmp_path: Path)
         path.write_text(service("a", 81) + "---\nkind: [\n")
         await held.becomes({"a": 81}, {str(path)})
         (finding,) = held.findings[str(path)]
-        assert (finding.source, finding.line) == (str(path), 10)
+        assert (finding.source, finding.line) == (str(path), 9)
         path.write_text("kind: [\n")
         await held.becomes({"a": 81}, {str(path)})
         path.write_text(service("a", 82))

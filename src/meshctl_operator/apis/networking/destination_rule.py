@@ -22,6 +22,8 @@ from meshctl_operator.apis.networking.common import (
 )
 from meshctl_operator.apis.support import validated_only
 
+_DEFAULT_FAILOVER = "with outlier detection nearer localities come first, the own region before others"
+
 
 class SimpleLb(StrEnum):
     """Load balancing without affinity (Istio ``LoadBalancerSettings.SimpleLB``)."""
@@ -97,9 +99,9 @@ class Failover(StrictModel):
 class LocalityLb(StrictModel):
     """Load balancing by locality (Istio ``LocalityLoadBalancerSetting``)."""
 
-    distribute: tuple[Distribute, ...] = ()
-    failover: tuple[Failover, ...] = ()
-    failover_priority: tuple[str, ...] = ()
+    distribute: Annotated[tuple[Distribute, ...], validated_only("traffic is not shared out by locality")] = ()
+    failover: Annotated[tuple[Failover, ...], validated_only(_DEFAULT_FAILOVER)] = ()
+    failover_priority: Annotated[tuple[str, ...], validated_only(_DEFAULT_FAILOVER)] = ()
     enabled: Flag | None = None
 
 
@@ -125,7 +127,7 @@ class LoadBalancer(StrictModel):
 
     simple: SimpleLb | None = None
     consistent_hash: ConsistentHash | None = None
-    locality_lb_setting: Annotated[LocalityLb | None, validated_only("endpoints of all localities are used alike")] = None
+    locality_lb_setting: LocalityLb | None = None
     zone_aware_lb_setting: Annotated[ZoneAwareLb | None, validated_only("endpoints of all zones are used alike")] = None
     warmup_duration_secs: GoDuration | None = None
     warmup: Warmup | None = None
@@ -219,12 +221,12 @@ class ClientTls(StrictModel):
 
     mode: Annotated[
         ClientTlsMode,
-        validated_only("no client certificate can be presented, so the cluster has no TLS", "MUTUAL", "ISTIO_MUTUAL"),
+        validated_only("no client certificate can be presented, so the cluster is left out", "MUTUAL", "ISTIO_MUTUAL"),
     ] = ClientTlsMode.DISABLE
     client_certificate: Annotated[str, validated_only("no client certificate is presented")] = ""
     private_key: Annotated[str, validated_only("no client certificate is presented")] = ""
     ca_certificates: str = ""
-    credential_name: Annotated[str, validated_only("the trusted authorities of the proxy's host are used")] = ""
+    credential_name: Annotated[str, validated_only("the cluster is left out rather than served without TLS")] = ""
     subject_alt_names: tuple[str, ...] = ()
     sni: str = ""
     insecure_skip_verify: Flag | None = None

@@ -35,6 +35,14 @@ class HostEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PortHosts:
+    """The virtual hosts of a port in order of precedence, and every VirtualService that wants a say in them, heard or not."""
+
+    entries: tuple[HostEntry, ...]
+    rules: tuple[ObjectKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Claim:
     """Services and plain hosts of one port that share their routes (Istio ``VirtualHostWrapper``)."""
 
@@ -44,7 +52,7 @@ class _Claim:
     hosts: tuple[str, ...] = ()
 
 
-def plan_hosts(ctx: Context, view: OutboundView, port: int) -> tuple[HostEntry, ...]:
+def plan_hosts(ctx: Context, view: OutboundView, port: int) -> PortHosts:
     """Return the virtual hosts of a port (0: of all ports, for the HTTP proxy port) in order of precedence (tracked).
 
     The first VirtualService that names a service claims it; the rest of the services get their default route. A domain belongs to
@@ -52,7 +60,7 @@ def plan_hosts(ctx: Context, view: OutboundView, port: int) -> tuple[HostEntry, 
     ``:port``, since the proxy sees the port of the URL.
     """
     services = {found.host.lower(): found for found in ctx.derive(scope, view).services if not port or found.port(port) is not None}
-    claims = _claims(ctx, view, port, services)
+    claims, rules = _claims(ctx, view, port, services)
     claimed = {found.host for claim in claims for found in claim.services}
     claims += [
         _Claim(number, None, (found,)) for found in services.values() if found.host not in claimed for number in _http_ports(found, port)
@@ -75,7 +83,7 @@ def plan_hosts(ctx: Context, view: OutboundView, port: int) -> tuple[HostEntry, 
             domains = service_domains(found, view.dns_domain, with_port)
             mine = unique_domains(_shown(domains.names, with_port), domains.expanded, full_names, taken)
             entries += _entry(found.host, claim, names, mine, known=True)
-    return tuple(entries)
+    return PortHosts(tuple(entries), rules)
 
 
 def _entry(host: str, claim: _Claim, names: set[str], domains: tuple[str, ...], *, known: bool = False) -> tuple[HostEntry, ...]:
@@ -101,11 +109,12 @@ def _http_ports(found: Service, port: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for number in numbers if not port or number == port))
 
 
-def _claims(ctx: Context, view: OutboundView, port: int, services: Mapping[str, Service]) -> list[_Claim]:
-    """Return what each VirtualService with routes for this proxy claims, in order of precedence."""
+def _claims(ctx: Context, view: OutboundView, port: int, services: Mapping[str, Service]) -> tuple[list[_Claim], tuple[ObjectKey, ...]]:
+    """Return what each VirtualService with routes for this proxy claims, in order of precedence; and all that are about this port."""
     imported = ctx.derive(scoped_virtual_services, view)
     owners = _Owners.of(imported, services)
     claims: list[_Claim] = []
+    concerned: list[ObjectKey] = []
     for item in imported:
         claimed, plain = owners.split(item)
         by_port: dict[int, list[Service]] = {}
@@ -114,11 +123,13 @@ def _claims(ctx: Context, view: OutboundView, port: int, services: Mapping[str, 
                 by_port.setdefault(number, []).append(found)
         if not by_port and port == _PLAIN_HTTP:
             by_port[_PLAIN_HTTP] = []
+        if by_port:
+            concerned.append(item.key)
         for number, found_services in sorted(by_port.items()):
             target = RouteTarget(MESH, number, view.namespace, view.labels, view=view)
             if ctx.derive(plan_routes, target, item.key).routes:
                 claims.append(_Claim(number, item.key, tuple(found_services), plain))
-    return claims
+    return claims, tuple(concerned)
 
 
 @dataclass(slots=True)

@@ -62,7 +62,8 @@ def plan_sidecar_route(ctx: Context, view: OutboundView, name: str) -> Compiled[
     wanted = _RouteName.parse(name)
     if wanted is None:
         return Compiled(planned(empty_route_configuration(name), ()))
-    entries = ctx.derive(plan_hosts, view, wanted.port)
+    table = ctx.derive(plan_hosts, view, wanted.port)
+    entries = table.entries
     if wanted.host:
         entries = tuple(entry for entry in entries if _owns(entry, wanted))[:1]
     hosts = [ctx.derive(plan_virtual_host, view, entry) for entry in entries]
@@ -70,8 +71,7 @@ def plan_sidecar_route(ctx: Context, view: OutboundView, name: str) -> Compiled[
         virtual_hosts = tuple(replace(host.input, domains=("*",)) for host in hosts)
     else:
         virtual_hosts = _with_catch_all(ctx, view, sorted((host.input for host in hosts), key=_by_name))
-    rules = dict.fromkeys(entry.rules for entry in entries if entry.rules is not None)
-    findings = [finding for key in rules for finding in ctx.derive(virtual_service_findings, key)]
+    findings = [finding for key in table.rules for finding in ctx.derive(virtual_service_findings, key)]
     route = RouteConfigurationInput(name, virtual_hosts, ignore_port_in_host_matching=wanted.port != 0)
     provenance = (*(key for host in hosts for key in host.provenance), view.sidecar)
     return Compiled(planned(route, provenance), sorted_unique(findings))

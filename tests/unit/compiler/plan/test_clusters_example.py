@@ -72,6 +72,7 @@ status: {{podIP: {ip}, phase: Running}}
 
 @pytest.fixture
 def mesh() -> TextMesh:
+    """The inputs of the example."""
     return TextMesh(MESH)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -127,10 +128,10 @@ spec:
 FAILOVER = "trafficPolicy: {outlierDetection: {interval: 1s}, loadBalancer: {localityLbSetting: {enabled: %s}}}"
 
 
-def priorities(text: str, where: EndpointView = HERE, **mesh_config: object) -> list[tuple[str, int, int]]:
+def priorities(text: str, where: EndpointView = HERE, **mesh_config: Any) -> list[tuple[str, int, int]]:
     """Return (place, weight, priority) of each locality of the static service."""
     found = TextMesh(text, **mesh_config).evaluate(plan_endpoints, VIEW, where, "outbound|80||a.example.com").input
-    return [("/".join((each.region, each.zone, each.sub_zone)), each.weight, each.priority) for each in found.localities]
+    return [(f"{each.region}/{each.zone}/{each.sub_zone}", each.weight, each.priority) for each in found.localities]
 
 
 def test_localities_are_ordered_and_weighted() -> None:

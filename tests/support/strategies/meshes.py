@@ -1,0 +1,108 @@
+"""Documents of every kind, and whole meshes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from meshctl_operator.apis.changes import Upsert
+from meshctl_operator.apis.decode import decode
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.base.objects import ObjectKey
+from tests.support.strategies.alphabet import JsonObject, JsonStrategy
+from tests.support.strategies.externals import service_entries, workload_entries
+from tests.support.strategies.gateways import gateways
+from tests.support.strategies.kubernetes import deployments, endpoint_slices, gateway_service, pods, secrets, services
+from tests.support.strategies.policies import destination_rules
+from tests.support.strategies.scopes import mesh_configs, sidecars
+from tests.support.strategies.virtual_services import virtual_services
+
+KINDS: Mapping[Kind, JsonStrategy] = {
+    Kind.SERVICE: services(),
+    Kind.VIRTUAL_SERVICE: virtual_services(),
+    Kind.DESTINATION_RULE: destination_rules(),
+    Kind.GATEWAY: gateways(),
+    Kind.SERVICE_ENTRY: service_entries(),
+    Kind.WORKLOAD_ENTRY: workload_entries(),
+    Kind.SIDECAR: sidecars(),
+    Kind.ENDPOINT_SLICE: endpoint_slices(),
+    Kind.POD: pods(),
+    Kind.DEPLOYMENT: deployments(),
+    Kind.SECRET: secrets(),
+}
+"""How documents of each kind are drawn."""
+
+_OFTEN = (Kind.SERVICE, Kind.VIRTUAL_SERVICE, Kind.VIRTUAL_SERVICE, Kind.GATEWAY, Kind.SERVICE_ENTRY)
+
+
+def is_accepted(document: object) -> bool:
+    """Tell whether the document is decoded to an object."""
+    return isinstance(decode(document), Upsert)
+
+
+def key_of(document: JsonObject) -> ObjectKey:
+    """Return the key of a document that has one."""
+    return ObjectKey(Kind(document["kind"]), document["metadata"]["namespace"], document["metadata"]["name"])
+
+
+def documents_of(*kinds: Kind) -> JsonStrategy:
+    """Draw an accepted document of one of the kinds."""
+    return st.sampled_from(kinds).flatmap(lambda kind: KINDS[kind].filter(is_accepted))
+
+
+def any_document() -> JsonStrategy:
+    """Draw an accepted document of any kind; those that make for the most interplay come up more often."""
+    return documents_of(*KINDS, *_OFTEN)
+
+
+@dataclass(frozen=True)
+class MeshState:
+    """The documents of a mesh, one for each key, and the fields of its MeshConfig. All of it is JSON."""
+
+    documents: tuple[JsonObject, ...]
+    mesh: JsonObject = field(default_factory=dict)
+
+    def but(self, **changes: Any) -> MeshState:
+        """Return the state with other documents or another MeshConfig."""
+        return MeshState(**{"documents": self.documents, "mesh": self.mesh, **changes})
+
+    def replaced(self, document: JsonObject) -> MeshState:
+        """Return the state with one document instead of the one of the same key."""
+        key = key_of(document)
+        return self.but(documents=tuple(document if key_of(old) == key else old for old in self.documents))
+
+
+def unique(documents: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
+    """Return the documents, of those with one key the last."""
+    return tuple({key_of(document): document for document in documents}.values())
+
+
+@st.composite
+def mesh_states(draw: st.DrawFn, *, least: int = 4, most: int = 14) -> MeshState:
+    """Draw a mesh that has the Service of the ingress gateway and a few services to begin with."""
+    base: SearchStrategy[list[JsonObject]] = st.lists(documents_of(Kind.SERVICE), min_size=1, max_size=3)
+    rest: SearchStrategy[list[JsonObject]] = st.lists(any_document(), min_size=least, max_size=most)
+    settings = draw(st.one_of(st.just({}), st.just({}), mesh_configs()))
+    return MeshState(unique([gateway_service(), *draw(base), *draw(rest)]), settings)
+
+
+PARTS = (("spec",), ("status",), ("endpoints",), ("stringData",), ("metadata", "labels"), ("metadata", "annotations"), ("metadata", "creationTimestamp"))
+
+
+@st.composite
+def edited(draw: st.DrawFn, document: JsonObject, parts: Sequence[tuple[str, ...]] = PARTS) -> JsonObject:
+    """Draw an accepted document of the same key that differs in one part at most."""
+    kind = key_of(document).kind
+    source = draw(KINDS[Kind(kind)].filter(is_accepted))
+    *way, part = draw(st.sampled_from(parts))
+    changed = {**document, "metadata": dict(document["metadata"])}
+    target, origin = (changed["metadata"], source["metadata"]) if way else (changed, source)
+    if part in origin:
+        target[part] = origin[part]
+    else:
+        target.pop(part, None)
+    return changed if is_accepted(changed) else document

@@ -1,0 +1,54 @@
+"""Sidecars and the settings of the whole mesh."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.support.strategies.alphabet import JsonStrategy, app_labels, few, flags, ports, routing, some
+from tests.support.strategies.policies import traffic_policies
+
+EGRESS_HOSTS = ("*/*", "./*", "shop/*", "default/*", "~/*", "*/api.example.com", "default/cart.default.svc.cluster.local", "*/*.example.com")
+MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
+
+
+def sidecars() -> JsonStrategy:
+    """Draw a Sidecar."""
+    egress = few(st.fixed_dictionaries({"hosts": few(st.sampled_from(EGRESS_HOSTS), least=1, unique=True)}), least=1, most=1)
+    spec = some(
+        {
+            "egress": egress,
+            "outboundTrafficPolicy": st.sampled_from([{"mode": mode} for mode in MODES]),
+            "workloadSelector": app_labels.map(lambda labels: {"labels": labels}),
+        },
+        least=1,
+    )
+    return routing("Sidecar", st.sampled_from(("scope-1", "scope-2")), spec)
+
+
+def mesh_configs() -> JsonStrategy:
+    """Draw the settings of the mesh, as the fields of a MeshConfig document."""
+    retries = st.sampled_from(({"attempts": 0}, {"attempts": 4, "retryOn": "5xx"}))
+    return some(
+        {
+            "outboundTrafficPolicy": st.sampled_from([{"mode": mode} for mode in MODES]),
+            "connectTimeout": st.just("3s"),
+            "protocolDetectionTimeout": st.just("1s"),
+            "tcpKeepalive": st.just({"time": "10s"}),
+            "dnsRefreshRate": st.just("5s"),
+            "h2UpgradePolicy": st.just("UPGRADE"),
+            "defaultTrafficPolicy": traffic_policies(),
+            "defaultHttpRetryPolicy": retries,
+            "defaultServiceExportTo": st.just(["."]),
+            "defaultVirtualServiceExportTo": st.just(["."]),
+            "defaultDestinationRuleExportTo": st.just(["."]),
+            "rootNamespace": st.just("shop"),
+            "accessLogFile": st.just("/dev/stdout"),
+            "accessLogFormat": st.sampled_from(("%REQ(:PATH)%\n", "%NO_SUCH%")),
+            "accessLogEncoding": st.just("JSON"),
+            "pathNormalization": st.sampled_from([{"normalization": name} for name in ("NONE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")]),
+            "inboundClusterStatName": st.just("%SERVICE%"),
+            "outboundClusterStatName": st.just("%SERVICE_FQDN%_%SERVICE_PORT%"),
+            "proxyHttpPort": ports,
+            "enableTracing": flags,
+        }
+    )

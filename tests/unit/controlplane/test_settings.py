@@ -1,0 +1,34 @@
+"""Settings come from the environment of an istiod."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.controlplane.settings import Settings, settings_from
+
+
+def test_honoured_switches_are_taken_and_vain_ones_said() -> None:
+    """A migration keeps its environment."""
+    environment = {"PILOT_SCOPE_GATEWAY_TO_NAMESPACE": "true", "PILOT_ENABLE_AMBIENT": "true", "HOME": "/"}
+    settings, warnings = settings_from(environment)
+    assert settings.mesh_settings.switches == (("PILOT_SCOPE_GATEWAY_TO_NAMESPACE", "true"),)
+    assert len(warnings) == 1
+    assert "PILOT_ENABLE_AMBIENT=true" in warnings[0]
+
+
+def test_windows_follow_the_debounce_switches() -> None:
+    """They are durations in Go notation."""
+    settings, _ = settings_from({"PILOT_DEBOUNCE_AFTER": "50ms", "PILOT_DEBOUNCE_MAX": "2s"}, mode="recompute")
+    assert (settings.windows.config_quiet, settings.windows.cap, settings.mode) == (0.05, 2.0, "recompute")
+    with pytest.raises(SettingsError, match="soon"):
+        settings_from({"PILOT_DEBOUNCE_AFTER": "soon"})
+
+
+def test_defaults_are_those_of_a_fast_control_plane() -> None:
+    """A change waits a few milliseconds for others, never more than a tenth of a second."""
+    settings, warnings = settings_from({})
+    assert settings == Settings()
+    assert warnings == ()
+    assert settings.windows.config_quiet <= 0.01
+    assert settings.windows.cap <= 0.1

@@ -1,0 +1,173 @@
+"""The local mesh on a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.controlplane.events import Acked, ConfigApplied, Connected, Nacked
+from meshctl_operator.dev import codes, table
+from meshctl_operator.dev.envoys import EnvoyAdmin
+from meshctl_operator.dev.events import ProcessDied, Ready
+from meshctl_operator.dev.layout import LocalProxy
+from meshctl_operator.dev.mesh import Traffic
+from meshctl_operator.dev.table import Changes, LiveReporter, PlainReporter, entrances, remark, text_reporter
+from meshctl_operator.dev.workloads import place
+from tests.support.local_objects import decoded, deployment, gateway
+
+KEY = ObjectKey("VirtualService", "default", "reviews")
+FINDING = codes.NOT_RUN.warning(KEY, "", "is not run")
+
+
+def ready(*paths: str) -> Ready:
+    """Return a mesh of one gateway with two ports."""
+    text = "---".join((deployment("gw", labels="{role: edge}"), gateway("a"), gateway("b", port=443)))
+    (edge,) = place(decoded(text), []).workloads
+    proxy = LocalProxy(edge, "127.0.0.1", EnvoyAdmin("127.0.0.1", 15000), ((80, 8080), (443, 8443)))
+    return Ready(2300, (proxy,), "127.0.0.1:15010", "127.0.0.1:15014", (FINDING,), "/logs/x", paths)
+
+
+def lines_of(*events: Any) -> list[str]:
+    """Return the lines of the last edits after some events."""
+    changes = Changes()
+    for event in events:
+        changes.take(event)
+    return [change.line() for change in changes.last]
+
+
+APPLIED = ConfigApplied(7, (KEY,), (), 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ((APPLIED,), "VirtualService/default/reviews: 2 resources, on the way"),
+        (
+            (APPLIED, Acked("a", "RDS", 7, 10.0), Acked("b", "RDS", 7, 12.4), Acked("b", "CDS", 6, 99.0)),
+            "VirtualService/default/reviews: 2 resources live in 2 Envoys after 12 ms",
+        ),
+        (
+            (Acked("a", "RDS", 7, 10.0), ConfigApplied(7, (KEY,), (), 1)),
+            "VirtualService/default/reviews: 1 resource live in 1 Envoy after 10 ms",
+        ),
+        ((ConfigApplied(7, (KEY,), (), 0),), "VirtualService/default/reviews: no Envoy is concerned"),
+        ((ConfigApplied(7, (), (KEY,), 0),), "VirtualService/default/reviews rejected, the last good state stays: no Envoy is concerned"),
+        ((ConfigApplied(7, (), (), 0, healed=1),), "no object changed: 1 finding gone"),
+    ],
+    ids=["on the way", "live", "answered before it was told", "no difference", "rejected", "mended"],
+)
+def test_an_edit_in_one_line(events: tuple[Any, ...], line: str) -> None:
+    """The line says what changed, how much of it, and when the last Envoy had it."""
+    assert lines_of(*events) == [line]
+
+
+def test_only_the_last_edits_are_kept() -> None:
+    """The table does not grow."""
+    assert len(lines_of(*(ConfigApplied(number, (KEY,), (), 1) for number in range(20)))) == 6
+
+
+@pytest.mark.parametrize(
+    ("paths", "urls"),
+    [
+        ((), ["http://127.0.0.1:8080/", "https://127.0.0.1:8443/"]),
+        (("/productpage",), ["http://127.0.0.1:8080/productpage", "https://127.0.0.1:8443/productpage"]),
+    ],
+)
+def test_where_to_click(paths: tuple[str, ...], urls: list[str]) -> None:
+    """Each port of a gateway is an address to open, at the path worth opening."""
+    assert [url for url, _ in entrances(ready(*paths))] == urls
+
+
+def test_remarks() -> None:
+    """Rejections and restarts are told beyond the table, the rest is not."""
+    said = remark(Nacked("p", "RDS", 7, 1.0, "bad route", ("9080",), (KEY,)))
+    assert said is not None
+    assert said[0] == "p rejects RDS (VirtualService/default/reviews): bad route"
+    died = remark(ProcessDied("reviews-v1", "exit code 1"))
+    assert died is not None
+    assert "reviews-v1 ended with exit code 1" in died[0]
+    assert remark(Connected("p", "delta")) is None
+
+
+class SettledMesh:
+    """Stands in for a mesh whose Envoys have answered."""
+
+    def __init__(self) -> None:
+        """Count what is asked."""
+        self.asked = asyncio.Event()
+
+    async def settled(self) -> None:
+        """Return at once."""
+
+    async def traffic(self) -> dict[str, Traffic]:
+        """Return some requests."""
+        self.asked.set()
+        return {"reviews-v2": Traffic(12, 10, 1, 1)}
+
+
+def console() -> Console:
+    """Return a console that writes into memory."""
+    return Console(file=io.StringIO(), width=160, soft_wrap=True, highlight=False)
+
+
+def text_of(used: Console) -> str:
+    """Return what was written."""
+    assert isinstance(used.file, io.StringIO)
+    return used.file.getvalue()
+
+
+async def test_lines_for_pipes() -> None:
+    """Without a terminal there are plain lines: what starts, where to click, what changed and how soon it was live."""
+    used = console()
+    reporter = PlainReporter(used)
+    reporter.starting(ready().proxies)
+    reporter.ready(ready("/productpage"))
+    reporter.event(Acked("a", "RDS", 7, 12.0))
+    reporter.event(ConfigApplied(7, (KEY,), (), 1, (FINDING,)))
+    reporter.event(ProcessDied("reviews-v1", "signal SIGKILL"))
+    mesh: Any = SettledMesh()
+    watching = asyncio.create_task(reporter.watch(mesh))
+    async with asyncio.timeout(10):
+        while "live in" not in text_of(used):
+            await asyncio.sleep(0)
+    watching.cancel()
+    text = text_of(used)
+    assert "starting 1 gateways" in text
+    assert "ready in 2.3 s\n  http://127.0.0.1:8080/productpage  (gw port 80)" in text
+    assert text.count(str(FINDING)) == 2
+    assert "reviews-v1 ended with signal SIGKILL; it is started again" in text
+    assert "VirtualService/default/reviews: 1 resource live in 1 Envoy after 12 ms" in text
+
+
+async def test_table_for_terminals() -> None:
+    """On a terminal the requests of each workload are shown with their rate, by class of status."""
+    used = console()
+    reporter = LiveReporter(used)
+    reporter.starting(ready().proxies)
+    reporter.ready(ready())
+    reporter.event(APPLIED)
+    reporter.event(ProcessDied("reviews-v1", "exit code 1"))
+    mesh: Any = SettledMesh()
+    watching = asyncio.create_task(reporter.watch(mesh))
+    async with asyncio.timeout(10):
+        await mesh.asked.wait()
+        while "reviews-v2" not in text_of(used):
+            await asyncio.sleep(0)
+    watching.cancel()
+    await asyncio.wait([watching])
+    used.print(reporter.render(2.0, {"reviews-v2": Traffic(2, 2, 0, 0)}))
+    last = next(line for line in reversed(text_of(used).splitlines()) if line.startswith("reviews-v2"))
+    assert last.split() == ["reviews-v2", "12", "5", "10", "1", "1"]
+    assert str(FINDING) in text_of(used)
+
+
+@pytest.mark.parametrize(("terminal", "kind"), [(True, LiveReporter), (False, PlainReporter)], ids=["terminal", "pipe"])
+def test_the_reporter_suits_the_output(monkeypatch: pytest.MonkeyPatch, terminal: bool, kind: type) -> None:  # noqa: FBT001  (a column of the table)
+    """A terminal gets the table, a pipe gets lines."""
+    monkeypatch.setattr(table.sys.stdout, "isatty", lambda: terminal, raising=False)
+    assert isinstance(text_reporter(), kind)
