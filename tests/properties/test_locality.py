@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.model.proxies import Proxy
+from tests.support.strategies.alphabet import JsonObject
 from tests.support.strategies.kubernetes import endpoint_slices, pods
 from tests.support.strategies.meshes import MeshState, edited, is_accepted, key_of, mesh_states
 from tests.support.world import PROXIES, changes_of, compiled, resources_of, world_of
@@ -25,3 +26,43 @@ def test_only_what_comes_from_an_object_changes_with_it(state: MeshState, data: 
     for place in before.keys() & after.keys():
         if key_of(old) not in before[place].provenance and key_of(old) not in after[place].provenance:
             assert before[place].body == after[place].body, f"{place} changed with {key_of(old)}, which is not in its provenance"
+
+
+NOT_FOR_ENDPOINTS = {"_cluster", "_listener", "_route", "_secret"}
+"""The derivations of ``compile_proxy`` that emit; those that plan are named ``plan_...``."""
+
+
+@given(state=mesh_states(), data=st.data())
+def test_endpoints_concern_endpoint_resources_alone(state: MeshState, data: st.DataObject) -> None:
+    """A slice or the address of a pod changes: no cluster, listener, route or secret is planned or emitted again.
+
+    Services without a virtual address are left out: traffic for them goes to the addresses of their endpoints, so listeners and
+    domains name those.
+    """
+    state = state.but(documents=tuple(document for document in state.documents if not _has_no_address(document)))
+    new = data.draw(st.one_of(endpoint_slices(), pods()).filter(is_accepted))
+    old = next((document for document in state.documents if key_of(document) == key_of(new)), None)
+    if new["kind"] == Kind.POD:  # pods that come and go decide whose inbound listeners there are; those that move do not
+        assume(old is not None)
+        assert old is not None
+        new = {**old, "status": new["status"]}
+    world = world_of(state)
+    before = {proxy: world.compile(proxy) for proxy in PROXIES}
+    world.engine.take_statistics()
+    world.apply(*changes_of([new]))
+    after = {proxy: world.compile(proxy) for proxy in PROXIES}
+    ran = world.engine.take_statistics().recomputed
+    again = {name for name in ran if name in NOT_FOR_ENDPOINTS or (name.startswith("plan_") and name != "plan_endpoints")}
+    assert not again, f"{key_of(new)} made {sorted(again)} run"
+    assert all(before[proxy].diagnostics == after[proxy].diagnostics for proxy in PROXIES)
+
+
+def _has_no_address(document: JsonObject) -> bool:
+    """Tell whether the document is a service without a virtual address."""
+    match document["kind"]:
+        case Kind.SERVICE:
+            return bool(document["spec"].get("clusterIP") == "None")
+        case Kind.SERVICE_ENTRY:
+            return bool(document["spec"]["resolution"] == "NONE")
+        case _:
+            return False

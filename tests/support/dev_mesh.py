@@ -215,6 +215,13 @@ class DevMesh:
             page = json.loads(await response.text())
         return sum(stat.get("value", 0) for stat in page["stats"])
 
+    async def listeners(self, proxy: str) -> list[str]:
+        """Return the addresses that an Envoy listens on."""
+        async with self.http.get(f"http://{self.admin(proxy)}/listeners?format=json") as response:
+            page = json.loads(await response.text())
+        sockets = [status["local_address"]["socket_address"] for status in page.get("listener_statuses", ())]
+        return [f"{socket['address']}:{socket['port_value']}" for socket in sockets]
+
     async def config_dump(self, proxy: str) -> dict[str, Any]:
         """Return ``/config_dump`` of an Envoy, endpoints included."""
         async with self.http.get(f"http://{self.admin(proxy)}/config_dump?include_eds") as response:

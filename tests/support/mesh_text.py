@@ -10,12 +10,11 @@ from google.protobuf import json_format
 from meshctl_operator.apis.changes import ChangeSet, Delete, Upsert
 from meshctl_operator.apis.decode import decode
 from meshctl_operator.apis.kinds import Kind
-from meshctl_operator.apis.mesh_config import MeshConfig
+from meshctl_operator.apis.mesh_config import MESH_KEY, MeshConfig
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.engine import Engine
-from meshctl_operator.registry.cells import MESH_KEY
 from meshctl_operator.registry.registry import Registry
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from meshctl_operator.apis.changes import Change, ChangeSet, Upsert
 from meshctl_operator.apis.decode import Skipped, decode
+from meshctl_operator.apis.mesh_config import MESH_KEY
+from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
@@ -18,7 +20,6 @@ from meshctl_operator.compiler.compiler import compile_proxy
 from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource
 from meshctl_operator.incremental.engine import Engine, Mode
 from meshctl_operator.model.proxies import Locality, Proxy, ProxyRole
-from meshctl_operator.registry.cells import MESH_KEY
 from meshctl_operator.registry.registry import Registry
 from tests.support.strategies.meshes import MeshState
 

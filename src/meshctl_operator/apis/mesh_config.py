@@ -67,7 +67,7 @@ class TlsDefaults(LenientModel):
     """TLS parameters of gateways, before those of a server."""
 
     min_protocol_version: TlsProtocol = TlsProtocol.TLS_AUTO
-    ecdh_curves: tuple[str, ...] = ()
+    ecdh_curves: Annotated[tuple[str, ...], validated_only("Envoy's own list of curves is used")] = ()
     cipher_suites: tuple[str, ...] = ()
 
 
@@ -94,13 +94,17 @@ class ProxyConfig(LenientModel):
     """Defaults of every proxy (Istio ``ProxyConfig``), as far as xDS depends on them."""
 
     gateway_topology: GatewayTopology = Field(default_factory=GatewayTopology)
-    proxy_metadata: FrozenMap[str, str] = Field(default_factory=dict)
-    discovery_address: str = ""
-    concurrency: UInt32 | None = None
-    status_port: UInt32 = 15020
-    proxy_admin_port: UInt32 = 15000
-    drain_duration: GoDuration | None = None
-    termination_drain_duration: GoDuration | None = None
+    proxy_metadata: Annotated[FrozenMap[str, str], validated_only("it matters when a proxy is started, which is not done from here")] = (
+        Field(default_factory=dict)
+    )
+    discovery_address: Annotated[str, validated_only("it matters when a proxy is started, which is not done from here")] = ""
+    concurrency: Annotated[UInt32 | None, validated_only("it matters when a proxy is started, which is not done from here")] = None
+    status_port: Annotated[UInt32, validated_only("it matters when a proxy is started, which is not done from here")] = 15020
+    proxy_admin_port: Annotated[UInt32, validated_only("it matters when a proxy is started, which is not done from here")] = 15000
+    drain_duration: Annotated[GoDuration | None, validated_only("it matters when a proxy is started, which is not done from here")] = None
+    termination_drain_duration: Annotated[
+        GoDuration | None, validated_only("it matters when a proxy is started, which is not done from here")
+    ] = None
 
 
 class MeshConfig(LenientModel):
@@ -125,16 +129,16 @@ class MeshConfig(LenientModel):
     default_virtual_service_export_to: tuple[str, ...] = ("*",)
     default_destination_rule_export_to: tuple[str, ...] = ("*",)
     root_namespace: str = "istio-system"
-    trust_domain: str = "cluster.local"
-    trust_domain_aliases: tuple[str, ...] = ()
+    trust_domain: Annotated[str, validated_only("the mesh has no mutual TLS")] = "cluster.local"
+    trust_domain_aliases: Annotated[tuple[str, ...], validated_only("the mesh has no mutual TLS")] = ()
     enable_auto_mtls: Annotated[Flag | None, validated_only("the mesh has no mutual TLS", "true")] = None
     access_log_file: str = ""
     access_log_format: str = ""
     access_log_encoding: AccessLogEncoding = AccessLogEncoding.TEXT
     path_normalization: PathNormalization = PathNormalization()
     tls_defaults: TlsDefaults | None = None
-    ingress_service: str = "istio-ingressgateway"
-    ingress_selector: str = ""
+    ingress_service: Annotated[str, validated_only("Ingress objects are not read")] = "istio-ingressgateway"
+    ingress_selector: Annotated[str, validated_only("Ingress objects are not read")] = ""
     inbound_cluster_stat_name: str = ""
     outbound_cluster_stat_name: str = ""
     enable_tracing: Annotated[Flag | None, validated_only("no spans are reported", "true")] = None

@@ -93,10 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away, as `| head` does. Python would complain once more while it flushes standard output at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     except OSError as error:
         print_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return ExitCode.FAILED

@@ -108,6 +108,7 @@ def stop_signals(stop: asyncio.Future[int]) -> Iterator[None]:
 
 async def _run(options: ServeOptions) -> int:
     """Serve until a signal comes; returns the exit code."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what the C core prints on its own (a taken port) is said by our errors
     from meshctl_operator.admin.server import AdminServer
     from meshctl_operator.controlplane.events import Listening
     from meshctl_operator.controlplane.plane import ControlPlane

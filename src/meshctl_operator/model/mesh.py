@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from meshctl_operator.apis.mesh_config import MeshConfig
+from meshctl_operator.apis.mesh_config import MESH_KEY, MeshConfig
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.registry.cells import MESH_KEY, Cell, Table
+from meshctl_operator.registry.cells import Cell, Table
 
 _DEFAULTS = MeshSettings()
 

@@ -8,6 +8,7 @@ from typing import Final
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.meta import ConfigObject
 from meshctl_operator.apis.networking.virtual_service import HttpRoute, VirtualServiceSpec
+from meshctl_operator.apis.paths import child
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
@@ -34,6 +35,10 @@ class Place:
     def at(self, suffix: str) -> Place:
         """Return the place of a field inside this one: ``.timeout``, ``[1]``."""
         return Place(self.subject, self.path + suffix)
+
+    def key(self, name: str) -> Place:
+        """Return the place of an entry of a map."""
+        return Place(self.subject, child(self.path, name))
 
 
 @dataclass(frozen=True, slots=True)

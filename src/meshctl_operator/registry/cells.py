@@ -12,7 +12,6 @@ from meshctl_operator.base.hostname import resolve_short_name
 from meshctl_operator.base.objects import ObjectKey
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-MESH_KEY = ObjectKey(Kind.MESH_CONFIG, "", "mesh")
 PARTIAL_WILDCARDS = "*?"
 """Stands in a bucket for every host such as ``*-a.com``: no chain of parents leads to those."""
 

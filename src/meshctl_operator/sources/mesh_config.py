@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from meshctl_operator.apis.changes import ChangeSet, Rejected, Upsert
+from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.diagnostics import Diagnostic, has_errors
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.controlplane.pipeline import mesh_object
 from meshctl_operator.controlplane.source import Sink
-from meshctl_operator.registry.cells import MESH_KEY
 from meshctl_operator.sources import codes
 from meshctl_operator.sources.documents import parse
 from meshctl_operator.sources.files import check_paths, read_text

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.support.strategies.alphabet import EXTERNAL_HOSTS, SERVICE_NAMES, JsonObject, JsonStrategy, app_labels, documents, export_to, few, ports, some
+from tests.support.strategies.alphabet import (
+    EXTERNAL_HOSTS,
+    SERVICE_NAMES,
+    JsonObject,
+    JsonStrategy,
+    app_labels,
+    documents,
+    export_to,
+    few,
+    ports,
+    some,
+)
 
 PROTOCOLS = ("HTTP", "HTTPS", "TCP", "TLS", "GRPC", "HTTP2", "")
 LOCALITIES = ("region1/zone1", "region1/zone2", "region2")

@@ -15,7 +15,7 @@ def _server(draw: st.DrawFn, number: int) -> JsonObject:
     protocol = draw(st.sampled_from(("HTTP", "HTTP", "HTTP2", "GRPC", "HTTPS", "HTTPS", "TLS", "TCP")))
     port = {"number": draw(st.sampled_from((*PORTS, 8080))), "name": f"port-{number}", "protocol": protocol}
     server: JsonObject = {"port": port, "hosts": draw(few(st.sampled_from(SERVER_HOSTS), least=1, unique=True))}
-    server |= draw(some({"name": st.just("front"), "bind": st.sampled_from(("0.0.0.0", "127.0.0.1"))}, most=1))  # noqa: S104  (where gateways listen)
+    server |= draw(some({"name": st.just("front"), "bind": st.sampled_from(("0.0.0.0", "127.0.0.1"))}, most=1))
     if protocol in {"HTTPS", "TLS"}:
         server["tls"] = draw(st.one_of(_terminating(), _terminating(), st.just({"mode": "PASSTHROUGH"})))
     elif protocol == "HTTP" and draw(st.booleans()):

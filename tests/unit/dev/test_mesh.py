@@ -58,12 +58,15 @@ async def test_the_error_of_a_task_ends_the_block() -> None:
     async def fail() -> None:
         raise MeshctlError("broken")
 
-    with pytest.raises(MeshctlError, match="broken"):
+    async def block() -> None:
         async with mesh._nursery() as start:
             start(wait(), "waits")
             await asyncio.sleep(0)
             start(fail(), "fails")
             await asyncio.Event().wait()
+
+    with pytest.raises(MeshctlError, match="broken"):
+        await block()
     assert ended.is_set()
 
 
@@ -97,6 +100,7 @@ class Recorder:
     def __init__(self) -> None:
         """Start empty."""
         self.events: list[Any] = []
+        self.is_ready = asyncio.Event()
 
     def starting(self, proxies: Any) -> None:
         """Ignore it."""
@@ -104,6 +108,7 @@ class Recorder:
     def ready(self, ready: Any) -> None:
         """Keep it."""
         self.events.append(ready)
+        self.is_ready.set()
 
     def event(self, event: Any) -> None:
         """Keep it."""
@@ -133,7 +138,7 @@ async def test_an_envoy_that_ends_at_once_is_an_error(tmp_path: Path) -> None:
     envoy.write_text("#!/bin/sh\necho no such option\nexit 1\n")
     envoy.chmod(0o755)
     local = LocalMesh(load(tmp_path), DevOptions(envoy, tmp_path))
-    with pytest.raises(MeshctlError, match="envoy.gw.default ended on its own; its last words:\nno such option"):
+    with pytest.raises(MeshctlError, match=r"envoy\.gw\.default ended on its own; its last words:\nno such option"):
         await local.run(Recorder())
 
 
@@ -144,8 +149,7 @@ async def test_a_mesh_without_workloads_is_ready_at_once(tmp_path: Path) -> None
     recorder = Recorder()
     task = asyncio.create_task(local.run(recorder))
     async with asyncio.timeout(20):
-        while not recorder.events:
-            await asyncio.sleep(0.01)
+        await recorder.is_ready.wait()
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.events import Acked, ConfigApplied, Connected, Nacked
-from meshctl_operator.dev import codes, table
+from meshctl_operator.dev import codes
 from meshctl_operator.dev.envoys import EnvoyAdmin
 from meshctl_operator.dev.events import ProcessDied, Ready
 from meshctl_operator.dev.layout import LocalProxy
@@ -97,34 +98,39 @@ def test_remarks() -> None:
 class SettledMesh:
     """Stands in for a mesh whose Envoys have answered."""
 
-    def __init__(self) -> None:
-        """Count what is asked."""
-        self.asked = asyncio.Event()
-
     async def settled(self) -> None:
         """Return at once."""
 
     async def traffic(self) -> dict[str, Traffic]:
         """Return some requests."""
-        self.asked.set()
         return {"reviews-v2": Traffic(12, 10, 1, 1)}
 
 
-def console() -> Console:
-    """Return a console that writes into memory."""
-    return Console(file=io.StringIO(), width=160, soft_wrap=True, highlight=False)
+class Screen(io.StringIO):
+    """A stream in memory that can be waited for."""
 
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.written = asyncio.Event()
 
-def text_of(used: Console) -> str:
-    """Return what was written."""
-    assert isinstance(used.file, io.StringIO)
-    return used.file.getvalue()
+    def write(self, text: str) -> int:
+        """Keep the text and wake who waits."""
+        self.written.set()
+        return super().write(text)
+
+    async def shows(self, text: str) -> None:
+        """Return when the text is there."""
+        async with asyncio.timeout(10):
+            while text not in self.getvalue():
+                self.written.clear()
+                await self.written.wait()
 
 
 async def test_lines_for_pipes() -> None:
     """Without a terminal there are plain lines: what starts, where to click, what changed and how soon it was live."""
-    used = console()
-    reporter = PlainReporter(used)
+    screen = Screen()
+    reporter = PlainReporter(Console(file=screen, width=160, soft_wrap=True, highlight=False))
     reporter.starting(ready().proxies)
     reporter.ready(ready("/productpage"))
     reporter.event(Acked("a", "RDS", 7, 12.0))
@@ -132,11 +138,9 @@ async def test_lines_for_pipes() -> None:
     reporter.event(ProcessDied("reviews-v1", "signal SIGKILL"))
     mesh: Any = SettledMesh()
     watching = asyncio.create_task(reporter.watch(mesh))
-    async with asyncio.timeout(10):
-        while "live in" not in text_of(used):
-            await asyncio.sleep(0)
+    await screen.shows("live in")
     watching.cancel()
-    text = text_of(used)
+    text = screen.getvalue()
     assert "starting 1 gateways" in text
     assert "ready in 2.3 s\n  http://127.0.0.1:8080/productpage  (gw port 80)" in text
     assert text.count(str(FINDING)) == 2
@@ -146,28 +150,27 @@ async def test_lines_for_pipes() -> None:
 
 async def test_table_for_terminals() -> None:
     """On a terminal the requests of each workload are shown with their rate, by class of status."""
-    used = console()
-    reporter = LiveReporter(used)
+    screen = Screen()
+    reporter = LiveReporter(Console(file=screen, width=160, force_terminal=True, color_system=None, highlight=False))
     reporter.starting(ready().proxies)
     reporter.ready(ready())
     reporter.event(APPLIED)
     reporter.event(ProcessDied("reviews-v1", "exit code 1"))
     mesh: Any = SettledMesh()
     watching = asyncio.create_task(reporter.watch(mesh))
-    async with asyncio.timeout(10):
-        await mesh.asked.wait()
-        while "reviews-v2" not in text_of(used):
-            await asyncio.sleep(0)
+    await screen.shows("reviews-v2")
     watching.cancel()
     await asyncio.wait([watching])
-    used.print(reporter.render(2.0, {"reviews-v2": Traffic(2, 2, 0, 0)}))
-    last = next(line for line in reversed(text_of(used).splitlines()) if line.startswith("reviews-v2"))
-    assert last.split() == ["reviews-v2", "12", "5", "10", "1", "1"]
-    assert str(FINDING) in text_of(used)
+    assert str(FINDING) in screen.getvalue()
+    page = Console(file=io.StringIO(), width=160)
+    page.print(reporter.render(2.0, {"reviews-v2": Traffic(2, 2, 0, 0)}))
+    assert isinstance(page.file, io.StringIO)
+    row = next(line for line in page.file.getvalue().splitlines() if line.startswith("reviews-v2"))
+    assert row.split() == ["reviews-v2", "12", "5", "10", "1", "1"]
 
 
 @pytest.mark.parametrize(("terminal", "kind"), [(True, LiveReporter), (False, PlainReporter)], ids=["terminal", "pipe"])
 def test_the_reporter_suits_the_output(monkeypatch: pytest.MonkeyPatch, terminal: bool, kind: type) -> None:  # noqa: FBT001  (a column of the table)
     """A terminal gets the table, a pipe gets lines."""
-    monkeypatch.setattr(table.sys.stdout, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
     assert isinstance(text_reporter(), kind)

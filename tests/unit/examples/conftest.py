@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from tests.unit.examples.bookinfo_processes import Bookinfo, Proxy, bookinfo, proxy
 
 

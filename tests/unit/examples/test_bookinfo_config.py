@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.examples.bookinfo_processes import BOOKINFO
 
 from meshctl_operator.apis.changes import Upsert
 from meshctl_operator.apis.decode import decode
+from tests.unit.examples.bookinfo_processes import BOOKINFO
 
 SCENARIOS = sorted(path.name for path in (BOOKINFO / "scenarios").iterdir() if path.is_dir())
 EXPECTED_SCENARIOS = {

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import pytest
+
 from tests.unit.examples.bookinfo_processes import BOOKINFO, Bookinfo, Proxy, service
 
 TRACE = {

@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+
 from tests.unit.examples.bookinfo_processes import Answer, Bookinfo, bookinfo, fetch
 
 VOID = {"meta", "link", "img", "input"}

@@ -1,6 +1,7 @@
 """The three versions of reviews, and what becomes of them without ratings."""
 
 import pytest
+
 from tests.unit.examples.bookinfo_processes import Proxy, ServiceProcess, service
 
 RATINGS = b'{"id": 0, "workload": "ratings-v1", "stars": {"Nadia": 5, "Kofi": 4}}'

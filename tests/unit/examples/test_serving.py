@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from tests.unit.examples.bookinfo_processes import BOOKINFO, WAIT, ServiceProcess, fetch, service
 
 

@@ -59,7 +59,7 @@ def test_names_are_complete() -> None:
     ],
 )
 def test_visibility(export_to: str, namespace: str, visible: bool) -> None:  # noqa: FBT001  (a column of the table)
-    """exportTo is judged by the namespace of the proxy."""
+    """Visibility is judged by the namespace of the proxy."""
     assert seen(virtual_service("vs", f"{{hosts: [a], {export_to}{ROUTE}}}"), namespace) == (["vs"] if visible else [])
 
 

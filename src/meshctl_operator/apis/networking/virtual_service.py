@@ -218,7 +218,7 @@ class HttpRoute(StrictModel):
     route: tuple[HttpRouteDestination, ...] = ()
     redirect: HttpRedirect | None = None
     direct_response: HttpDirectResponse | None = None
-    delegate: Annotated[Delegate | None, validated_only("the rule is skipped")] = None
+    delegate: Delegate | None = None
     rewrite: HttpRewrite | None = None
     timeout: GoDuration | None = None
     retries: HttpRetry | None = None

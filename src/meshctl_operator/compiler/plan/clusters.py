@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
+from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.networking.destination_rule import TrafficPolicy
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
@@ -37,7 +38,6 @@ from meshctl_operator.model.proxies import ProxyRole
 from meshctl_operator.model.scopes import scope, sidecar_diagnostics
 from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry, service_diagnostics
 from meshctl_operator.model.views import OutboundView
-from meshctl_operator.registry.cells import MESH_KEY
 
 __all__ = ["plan_inbound_clusters", "plan_outbound_clusters"]
 

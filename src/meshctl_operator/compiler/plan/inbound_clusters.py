@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.networking.destination_rule import ConnectionPool
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
@@ -29,7 +30,6 @@ from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.proxies import InterceptionMode
 from meshctl_operator.model.targets import ServiceTarget, all_service_targets, service_targets
 from meshctl_operator.model.views import InboundView
-from meshctl_operator.registry.cells import MESH_KEY
 
 _INBOUND_SOURCE: Final = "127.0.0.6"  # marks what the proxy itself sends to its workload, so that it is not captured again
 _LOOPBACK: Final = "127.0.0.1"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from meshctl_operator.apis.mesh_config import AccessLogEncoding, MeshConfig, PathNormalizationType
+from meshctl_operator.apis.mesh_config import MESH_KEY, AccessLogEncoding, MeshConfig, PathNormalizationType
 from meshctl_operator.apis.validation.header_operations import value_problem
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.durations import Duration
@@ -14,7 +14,6 @@ from meshctl_operator.compiler import listener_codes
 from meshctl_operator.compiler.inputs.listeners import AccessLogInput, ClientCertForwarding, EscapedSlashes
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.mesh import mesh_config
-from meshctl_operator.registry.cells import MESH_KEY
 
 _LINE_END: Final = "\n"
 

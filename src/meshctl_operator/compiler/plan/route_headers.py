@@ -54,7 +54,7 @@ def _authority(request: HeaderOperations, place: Place, report: Callable[[Diagno
             if not _is_authority(name):
                 continue
             if problem := plain_text_problem(value):
-                report(_left_out(place.at(f".{shown}[{name}]"), f"{value[:80]!r} {problem}"))
+                report(_left_out(place.at(f".{shown}").key(name), f"{value[:80]!r} {problem}"))
             else:
                 return value
     return ""
@@ -67,7 +67,7 @@ def _values(
     for name, value in sorted(values.items()):
         if _is_authority(name) and authority:
             continue
-        at = place.at(f"[{name}]")
+        at = place.key(name)
         if problem := _name_problem(name):
             report(_left_out(at, f"{name!r} {problem}"))
         elif problem := format_problem(value):

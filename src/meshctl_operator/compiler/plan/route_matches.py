@@ -80,9 +80,9 @@ def plan_match(block: HttpMatchRequest, place: Place) -> MatchBlock | Diagnostic
 
 
 def _route_match(block: HttpMatchRequest, place: Place) -> RouteMatchInput:
-    headers = [_header(name, match, place.at(f".headers[{name}]"), invert=False) for name, match in sorted(block.headers.items())]
+    headers = [_header(name, match, place.at(".headers").key(name), invert=False) for name, match in sorted(block.headers.items())]
     headers += [
-        _header(name, match, place.at(f".withoutHeaders[{name}]"), invert=True) for name, match in sorted(block.without_headers.items())
+        _header(name, match, place.at(".withoutHeaders").key(name), invert=True) for name, match in sorted(block.without_headers.items())
     ]
     pseudo = ((":method", block.method, "method"), (":authority", block.authority, "authority"), (":scheme", block.scheme, "scheme"))
     headers += [HeaderMatchInput(name, _checked(match, place.at(f".{shown}"))) for name, match, shown in pseudo if match is not None]
@@ -119,7 +119,7 @@ def _header(name: str, match: StringMatch | None, place: Place, *, invert: bool)
 def _query(params: Mapping[str, StringMatch], place: Place) -> tuple[QueryMatchInput, ...]:
     found = []
     for name, match in sorted(params.items()):
-        at = place.at(f".queryParams[{name}]")
+        at = place.at(".queryParams").key(name)
         if not 0 < len(name.encode(errors="replace")) <= _MAX_QUERY_NAME:
             message = (
                 f"the name of a query parameter has 1 to {_MAX_QUERY_NAME} characters, this one has {len(name)}; the block is left out"

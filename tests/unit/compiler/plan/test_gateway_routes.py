@@ -70,7 +70,7 @@ def test_provenance() -> None:
 
 
 def test_https_redirect_keeps_the_routes() -> None:
-    """httpsRedirect is a flag of the virtual host beside its routes."""
+    """The flag httpsRedirect is one of the virtual host beside its routes."""
     mesh = TextMesh(INGRESS_SERVICE + SERVICES + served(REDIRECTING) + VS_BOOKINFO)
     assert gateway_json(mesh)["virtual_hosts"] == [
         {"name": "*:80", "domains": ["*"], "routes": ROUTES, "require_tls": "ALL", "include_request_attempt_count": True}

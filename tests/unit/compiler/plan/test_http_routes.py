@@ -191,7 +191,7 @@ def test_hash_policy(subset: str, policy: dict[str, Any]) -> None:
 
 
 def test_hashed_retries_may_be_told_to_move_on() -> None:
-    """retryIgnorePreviousHosts keeps retries away from hosts that failed, hashed or not."""
+    """With retryIgnorePreviousHosts, retries stay away from hosts that failed, hashed or not."""
     rules = "[{retries: {attempts: 1, retryIgnorePreviousHosts: true}, route: [{destination: {host: details}}]}]"
     (route,) = gateway_routes(rules, more=HASHED)
     assert "retry_host_predicate" in route["route"]["retry_policy"]

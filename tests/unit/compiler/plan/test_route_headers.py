@@ -30,15 +30,15 @@ def test_other_actions_have_headers(action: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "path"),
     [
-        ("{request: {set: {':path': x}}}", "request.set[:path]"),
-        ("{request: {add: {'a b': x}}}", "request.add[a b]"),
-        ("{request: {set: {x: '%FOO%'}}}", "request.set[x]"),
-        ('{request: {set: {x: "a\\nb"}}}', "request.set[x]"),
-        ('{request: {set: {host: "a\\nb"}}}', "request.set[host]"),
+        ("{request: {set: {':path': x}}}", 'request.set[":path"]'),
+        ("{request: {add: {'a b': x}}}", 'request.add["a b"]'),
+        ("{request: {set: {x: '%FOO%'}}}", "request.set.x"),
+        ('{request: {set: {x: "a\\nb"}}}', "request.set.x"),
+        ('{request: {set: {host: "a\\nb"}}}', "request.set.host"),
         ("{request: {remove: [host]}}", "request.remove[0]"),
         ("{request: {remove: [x, ':path']}}", "request.remove[1]"),
-        ("{response: {set: {host: a}}}", "response.set[host]"),
-        ("{response: {add: {':status': '200'}}}", "response.add[:status]"),
+        ("{response: {set: {host: a}}}", "response.set.host"),
+        ("{response: {add: {':status': '200'}}}", 'response.add[":status"]'),
         ("{response: {remove: ['']}}", "response.remove[0]"),
     ],
 )

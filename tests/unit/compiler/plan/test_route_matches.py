@@ -66,7 +66,7 @@ def test_query_parameters() -> None:
 
 
 def test_stat_prefix() -> None:
-    """statPrefix is the route's."""
+    """The statPrefix of a block is the route's."""
     (route,) = gateway_routes(f"[{{match: [{{statPrefix: shop, uri: {{prefix: /a}}}}], {ROUTE}}}]")
     assert route["stat_prefix"] == "shop"
 
@@ -77,16 +77,16 @@ def test_stat_prefix() -> None:
         ("{uri: {regex: '('}}", "MC2210", ".uri.regex"),
         ("{uri: {regex: ''}}", "MC2210", ".uri.regex"),
         ("{uri: {regex: '/(?=x)'}}", "MC2210", ".uri.regex"),
-        ("{headers: {x: {prefix: ''}}}", "MC2210", ".headers[x].prefix"),
-        ("{headers: {'a b': {exact: x}}}", "MC2210", ".headers[a b]"),
-        ("{headers: {':foo': {exact: x}}}", "MC2210", ".headers[:foo]"),
-        ('{headers: {x: {exact: "a\\nb"}}}', "MC2210", ".headers[x].exact"),
-        ("{withoutHeaders: {x: {regex: '['}}}", "MC2210", ".withoutHeaders[x].regex"),
+        ("{headers: {x: {prefix: ''}}}", "MC2210", ".headers.x.prefix"),
+        ("{headers: {'a b': {exact: x}}}", "MC2210", '.headers["a b"]'),
+        ("{headers: {':foo': {exact: x}}}", "MC2210", '.headers[":foo"]'),
+        ('{headers: {x: {exact: "a\\nb"}}}', "MC2210", ".headers.x.exact"),
+        ("{withoutHeaders: {x: {regex: '['}}}", "MC2210", ".withoutHeaders.x.regex"),
         ("{method: {prefix: ''}}", "MC2210", ".method.prefix"),
-        ("{queryParams: {'': {}}}", "MC2210", ".queryParams[]"),
-        ("{queryParams: {q: {prefix: ''}}}", "MC2210", ".queryParams[q].prefix"),
-        ("{headers: {'@request.auth.claims.group': {exact: x}}}", "MC2211", ".headers[@request.auth.claims.group]"),
-        ("{withoutHeaders: {'@Request.Auth.Claims[a][b]': {exact: x}}}", "MC2211", ".withoutHeaders[@Request.Auth.Claims[a][b]]"),
+        ("{queryParams: {'': {}}}", "MC2210", '.queryParams[""]'),
+        ("{queryParams: {q: {prefix: ''}}}", "MC2210", ".queryParams.q.prefix"),
+        ("{headers: {'@request.auth.claims.group': {exact: x}}}", "MC2211", '.headers["@request.auth.claims.group"]'),
+        ("{withoutHeaders: {'@Request.Auth.Claims[a][b]': {exact: x}}}", "MC2211", '.withoutHeaders["@Request.Auth.Claims[a][b]"]'),
     ],
 )
 def test_refused_block_is_left_out(block: str, code: str, path: str) -> None:

@@ -53,7 +53,7 @@ def test_previous_hosts_may_be_tried_again() -> None:
 
 
 def test_remote_localities() -> None:
-    """retryRemoteLocalities moves on to other localities every second try."""
+    """With retryRemoteLocalities, retries move on to other localities every second try."""
     config = {
         "@type": "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
         "update_frequency": 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.plan.sidecar_hosts import HostEntry, plan_hosts
 from tests.support.mesh_text import TextMesh
 from tests.support.route_mesh import SIDECAR, service, virtual_service
@@ -122,7 +123,5 @@ def test_scope_decides_what_exists() -> None:
     """Only services that the Sidecar of the view imports are there."""
     sidecar = '---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: narrow, namespace: default}\nspec: {egress: [{hosts: ["./a.default.svc.cluster.local"]}]}\n'
     mesh = TextMesh(SERVICES + sidecar)
-    from meshctl_operator.base.objects import ObjectKey
-
     view = replace(SIDECAR, sidecar=ObjectKey("Sidecar", "default", "narrow"))
     assert [item.host for item in mesh.evaluate(plan_hosts, view, 9080).entries] == [entry("a")]

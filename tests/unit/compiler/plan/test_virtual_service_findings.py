@@ -9,7 +9,7 @@ from meshctl_operator.base.diagnostics import Diagnostic, Severity
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.plan.virtual_service_findings import mesh_owners, virtual_service_findings
 from tests.support.mesh_text import TextMesh
-from tests.support.route_mesh import SERVICES, destination_rule, gateway, service, virtual_service
+from tests.support.route_mesh import SERVICES, gateway, service, virtual_service
 
 KEY = ObjectKey(Kind.VIRTUAL_SERVICE, "default", "vs")
 ROUTE = "http: [{route: [{destination: {host: reviews}}]}]"
