@@ -116,6 +116,10 @@ HASHES = [
     "{httpCookie: {name: c, path: /, ttl: 5s}}",
     "{useSourceIp: true}",
     "{httpQueryParameterName: q}",
+    "{httpHeaderName: ':path'}",
+    "{httpHeaderName: 'a b'}",
+    "{httpCookie: {}}",
+    "{httpCookie: {name: c, ttl: -1s, attributes: [{name: SameSite, value: Lax}, {}]}}",
 ]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -35,7 +35,7 @@ class Mesh:
         """Take the parts."""
         self.folder, self.plane, self.proxy = folder, plane, proxy
 
-    async def edit(self, action: Any) -> ConfigApplied:  # noqa: ANN401  (anything that writes files)
+    async def edit(self, action: Callable[[], object]) -> ConfigApplied:
         """Change files, and return the event that tells what became of it, once every proxy has it."""
         with self.plane.events.subscribe() as events:
             action()
@@ -123,7 +123,7 @@ async def test_a_broken_edit_changes_nothing_and_says_where_it_is_broken(tmp_pat
             (good.replace("    - destination:", "    - weight: -1\n      destination:", 1), 11),
         ):
             assert broken != good
-            event = await mesh.edit(lambda text=broken: path.write_text(text))
+            event = await mesh.edit(partial(path.write_text, broken))
             assert event.rejected
             assert event.diagnostics[0].source == str(path)
             assert event.diagnostics[0].line is not None

@@ -24,6 +24,30 @@ def references(message: Message) -> set[tuple[TypeUrl, str]]:
     return {reference for part in _walk(message) if (reference := _reference(part))}
 
 
+def parts(message: Message) -> Iterator[Any]:
+    """Yield the message and every message in it, at any depth."""
+    yield from _walk(message)
+
+
+def cluster_names(message: Message) -> set[str]:
+    """Return the clusters that a Listener or RouteConfiguration sends traffic to, mirrored requests included."""
+    return {name for part in _walk(message) for name in _cluster_names(part) if name}
+
+
+def _cluster_names(part: Any) -> tuple[str, ...]:
+    match part.DESCRIPTOR.full_name:
+        case "envoy.config.route.v3.RouteAction" | "envoy.config.route.v3.RouteAction.RequestMirrorPolicy":
+            return (part.cluster,)
+        case "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy":
+            return (part.cluster,)
+        case "envoy.config.route.v3.WeightedCluster.ClusterWeight":
+            return (part.name,)
+        case "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight":
+            return (part.name,)
+        case _:
+            return ()
+
+
 def _reference(part: Any) -> tuple[TypeUrl, str] | None:
     match part.DESCRIPTOR.full_name:
         case "envoy.config.cluster.v3.Cluster" if part.type == cluster_pb2.Cluster.EDS:

@@ -179,7 +179,7 @@ def _answer(request: Mapping[str, object], namespace: str) -> dict[str, object]:
         raise SettingsError(
             f'"{unknown[0]}" is not a field of a batch line', hint="the fields are id, objects, proxy, mesh_config, validate"
         )
-    objects = request.get("objects") or []
+    objects = [] if request.get("objects") is None else request["objects"]
     if not isinstance(objects, list):
         raise SettingsError("objects is not a list")
     if "proxy" not in request:

@@ -172,7 +172,7 @@ class ControlPlane:
         for session in self._sessions:
             if session.served is not None:
                 found += session.served.compiled.diagnostics
-        return sorted_unique(self._locate(finding) for finding in (*found, *self._nacks.findings()))
+        return sorted_unique(self._locate(finding) for finding in dict.fromkeys((*found, *self._nacks.findings())))
 
     async def settled(self, revision: int | None = None) -> int:
         """Return the revision once everything submitted is compiled, sent and answered, as far as the connected proxies answer.

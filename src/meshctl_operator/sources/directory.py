@@ -103,7 +103,7 @@ class DirectorySource:
             for root in self._roots:
                 tasks.create_task(self._watch(root, named, wake))
             await self._look(frozenset())
-            sink.submit(ChangeSet(self._files.take_changes(), self._name, synced=True))
+            sink.submit(ChangeSet(self._files.retell(), self._name, synced=True))
             while True:
                 await _wait(wake, min((doubt.due for doubt in self._doubts.values()), default=None))
                 wake.clear()

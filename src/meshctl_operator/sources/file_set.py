@@ -110,6 +110,12 @@ class FileSet:
         self._dirty_files.clear()
         return tuple(changes)
 
+    def retell(self) -> tuple[Change, ...]:
+        """Return what changed since the last call of ``take_changes``, and everything that was said before and still holds."""
+        removals = [change for change in self.take_changes() if isinstance(change, Delete)]
+        told = [change for key in sorted(self._told) for change in _changes(key, self._told[key])]
+        return (*removals, *told)
+
     def _replace(self, name: str, new: _File | None) -> None:
         old = self._files.pop(name, None)
         if old is not None:
@@ -178,6 +184,14 @@ class FileSet:
             other = self._files[winner]
             if not other.leaving and self._layer(winner) == self._layer(name) and key in other.documents:
                 yield defined_twice(document, key, other.documents[key])
+
+
+def _changes(key: ObjectKey, told: _Told) -> Iterator[Change]:
+    """Yield what says a state from nothing."""
+    if told.upsert is not None:
+        yield told.upsert
+    if told.errors:
+        yield Rejected(key, told.errors)
 
 
 def _mentioned(file: _File) -> Iterable[ObjectKey]:

@@ -45,6 +45,7 @@ class MeshConfigSource:
         import watchfiles
 
         check_paths([str(self._path)])
+        self._read = None
         self._look(sink)
         events = watchfiles.awatch(
             self._path.parent, watch_filter=None, step=STEP_MS, rust_timeout=SWEEP_MS, yield_on_timeout=True, recursive=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import yaml
@@ -11,6 +12,7 @@ import yaml
 from meshctl_operator.sources.yaml_reader import EVENT_LOADER, MAX_DEPTH
 
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+REMEMBERED: Final = 2048  # places kept: the same findings are located after every change of the mesh
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
 
@@ -25,6 +27,7 @@ class _Spot:
     key: tuple[str, int] | None = None
 
 
+@lru_cache(maxsize=REMEMBERED)
 def line_of_path(text: str, path: str) -> int | None:
     """Return the 0-based line in the text of one document where ``spec.http[1].route[0].weight`` stands, or None if it cannot be read.
 

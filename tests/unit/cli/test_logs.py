@@ -26,12 +26,12 @@ def test_a_traceback_follows_its_line() -> None:
     """Only defects of ours have one."""
     made = record("compile bug")
     try:
-        raise ZeroDivisionError
+        _ = 1 / len("")
     except ZeroDivisionError:
         made.exc_info = sys.exc_info()
     first, *rest = KeyValueFormatter().format(made).splitlines()
     assert first.endswith("compile bug")
-    assert rest[-1] == "ZeroDivisionError"
+    assert rest[-1].startswith("ZeroDivisionError")
 
 
 def test_our_level_is_asked_for_and_libraries_only_warn() -> None:

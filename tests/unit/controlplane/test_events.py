@@ -28,7 +28,16 @@ KEY = ObjectKey("VirtualService", "default", "reviews")
         ),
         (
             events.Nacked("p.ns", "LDS", 7, 1.0, "no", ("x",), (KEY,)),
-            {"event": "nack", "proxy": "p.ns", "type": "LDS", "revision": 7, "ms": 1.0, "detail": "no", "resources": ["x"], "objects": [str(KEY)]},
+            {
+                "event": "nack",
+                "proxy": "p.ns",
+                "type": "LDS",
+                "revision": 7,
+                "ms": 1.0,
+                "detail": "no",
+                "resources": ["x"],
+                "objects": [str(KEY)],
+            },
         ),
         (events.Connected("p.ns", "delta"), {"event": "connected", "proxy": "p.ns", "protocol": "delta"}),
         (events.Disconnected("p.ns"), {"event": "disconnected", "proxy": "p.ns"}),

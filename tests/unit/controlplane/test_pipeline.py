@@ -14,6 +14,7 @@ from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject
 from meshctl_operator.base.errors import CompileBug
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.compiler import compiler
 from meshctl_operator.compiler.resources import CompiledProxy
 from meshctl_operator.controlplane import pipeline as module
 from meshctl_operator.controlplane.nodes import read_proxy
@@ -21,7 +22,7 @@ from meshctl_operator.controlplane.pipeline import Pipeline
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.proxies import Proxy
-from meshctl_operator.registry import registry as registry_module
+from meshctl_operator.registry import cells
 from meshctl_operator.registry.cells import Cell, Table
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.resources import TypeUrl
@@ -81,14 +82,13 @@ def test_a_rejected_object_keeps_its_last_good_state() -> None:
 def test_a_compile_step_that_raises_is_a_bug_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller keeps what the proxy had, and the next revision may compile again."""
     pipeline = Pipeline(Settings(), ["test"])
-    real = module.compile_proxy
 
     def compile_proxy(ctx: Context, proxy: Proxy) -> CompiledProxy:
         if ctx.fetch(Cell(Table.SERVICES, "*")):
             raise ZeroDivisionError
-        return real(ctx, proxy)
+        return compiler.compile_proxy(ctx, proxy)
 
-    monkeypatch.setattr(module, "compile_proxy", compile_proxy)
+    monkeypatch.setattr("meshctl_operator.controlplane.pipeline.compile_proxy", compile_proxy)
     before = pipeline.serve(PROXY, None)
     pipeline.apply(changes(service("reviews")))
     with pytest.raises(CompileBug, match="client"):
@@ -102,14 +102,13 @@ def test_an_object_that_the_registry_cannot_hold_is_left_out(monkeypatch: pytest
     pipeline = Pipeline(Settings(), ["test"])
     pipeline.apply(changes(service("reviews")))
     revision = pipeline.revision
-    real = registry_module.cells_of
 
     def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
         if obj.key.name == "cursed":
             raise ZeroDivisionError
-        return real(obj, domain)
+        return cells.cells_of(obj, domain)
 
-    monkeypatch.setattr(registry_module, "cells_of", cells_of)
+    monkeypatch.setattr("meshctl_operator.registry.registry.cells_of", cells_of)
     pipeline.apply(changes(service("cursed"), service("ratings")))
     assert pipeline.revision > revision
     clusters = pipeline.serve(PROXY, None).state.of(TypeUrl.CLUSTER)

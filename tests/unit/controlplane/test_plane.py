@@ -212,6 +212,7 @@ async def test_a_source_that_fails_is_run_again(error: Exception, caplog: pytest
             """Count the runs."""
             self.runs = 0
             self.go_on = asyncio.Event()
+            self.again = asyncio.Event()
 
         async def run(self, sink: Sink) -> None:
             """Submit, fail, and do better the next time."""
@@ -220,6 +221,7 @@ async def test_a_source_that_fails_is_run_again(error: Exception, caplog: pytest
             if self.runs == 1:
                 await self.go_on.wait()
                 raise error
+            self.again.set()
 
     flaky = Flaky()
     with caplog.at_level(logging.CRITICAL):
@@ -228,8 +230,7 @@ async def test_a_source_that_fails_is_run_again(error: Exception, caplog: pytest
             assert plane.ready
             flaky.go_on.set()
             async with asyncio.timeout(10):
-                while flaky.runs < 2:
-                    await asyncio.sleep(0)
+                await flaky.again.wait()
             await plane.settled()
             assert plane.ready
             assert 'meshctl_source_failures_total{source="flaky"} 1.0' in plane.telemetry.exposition().decode()

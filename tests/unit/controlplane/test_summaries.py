@@ -26,7 +26,7 @@ def table(served: ServedConfig) -> list[list[str]]:
     )
     proxy = Proxy(ProxyRole.SIDECAR, "reviews-v1", "default", ("10.1.0.7",), (("app", "reviews"),))
     text = summary(Translation(proxy, {}, compiled, served, (), rejected=False))
-    return [[cell for cell in line.strip().split("  ") if cell] for line in text.splitlines() if line.strip()]
+    return [[cell.strip() for cell in line.strip().split("  ") if cell] for line in text.splitlines() if line.strip()]
 
 
 def test_head_and_foot() -> None:

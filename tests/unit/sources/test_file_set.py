@@ -178,3 +178,13 @@ def test_the_place_of_an_object_is_that_of_the_one_that_counts(files: FileSet) -
     assert document is not None
     assert (document.source, document.line_of("spec.ports[0].port")) == ("f1", 14)
     assert files.document(ObjectKey("Service", "default", "c")) is None
+
+
+def test_everything_can_be_told_anew(files: FileSet) -> None:
+    """With what was removed since."""
+    put(files, "f", service("a"), service("b", "x"))
+    put(files, "g", service("c"))
+    files.take_changes()
+    files.remove("g")
+    assert shown(files.retell()) == [("Delete", "c"), ("Upsert", "a"), ("Rejected", "b")]
+    assert files.take_changes() == ()

@@ -79,7 +79,10 @@ def test_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write(tmp_path, "a.yaml")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"name: piped\n")))
     found = list(read_documents(["-", str(tmp_path)]))
-    assert [(document.source, document.raw) for document in found] == [("<stdin>", {"name": "piped"}), (str(tmp_path / "a.yaml"), {"name": "a"})]
+    assert [(document.source, document.raw) for document in found] == [
+        ("<stdin>", {"name": "piped"}),
+        (str(tmp_path / "a.yaml"), {"name": "a"}),
+    ]
 
 
 def test_standard_input_must_be_text(monkeypatch: pytest.MonkeyPatch) -> None:

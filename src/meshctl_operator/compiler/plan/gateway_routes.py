@@ -89,7 +89,7 @@ class _Table:
             # Hosts are redirected even where no VirtualService has them; the namespace before a host is no part of it.
             for host in server.hosts:
                 name = host.rpartition("/")[2].lower()
-                if name not in self._hosts:
+                if name and name not in self._hosts and plain_text_problem(name) is None:
                     self._hosts[name] = _Host(domain_name(name, server.declared_port), require_tls=True)
 
     def _add(self, server: GatewayServer, gateway: str, item: ResolvedVirtualService, *, redirected: bool) -> None:

@@ -29,8 +29,9 @@ from meshctl_operator.compiler.plan.http_rules import RulePlan, plan_http_rules
 from meshctl_operator.compiler.plan.route_actions import DestinationPlan, ForwardPlan, RedirectPlan
 from meshctl_operator.compiler.plan.route_matches import MatchBlock
 from meshctl_operator.compiler.plan.route_retries import default_retries
+from meshctl_operator.compiler.plan.route_texts import header_name_problem, plain_text_problem
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.model.policies import HashPolicy, consistent_hash, destination_rule
+from meshctl_operator.model.policies import HashCookie, HashPolicy, consistent_hash, destination_rule
 from meshctl_operator.model.scopes import scope_service
 from meshctl_operator.model.services import Service, service
 from meshctl_operator.model.views import OutboundView
@@ -199,19 +200,29 @@ def _hashed(
         return ()
     provenance[found.source] = None
     policy = ctx.derive(consistent_hash, target.namespace, target.labels, found, destination.subset, destination.port)
-    if policy is None:
+    hashed = _hash_input(policy) if policy is not None else None
+    if hashed is None:
         return ()
     rule = ctx.derive(destination_rule, target.namespace, target.labels, found)
     provenance.update(dict.fromkeys(rule.provenance if rule is not None else ()))
-    return (_hash_input(policy),)
+    return (hashed,)
 
 
-def _hash_input(policy: HashPolicy) -> HashPolicyInput:
+def _hash_input(policy: HashPolicy) -> HashPolicyInput | None:
+    """Return the policy; None for one that Envoy would refuse, which admission reports with the DestinationRule."""
     if policy.header:
-        return HashHeaderInput(policy.header)
+        return HashHeaderInput(policy.header) if header_name_problem(policy.header, pseudo=True) is None else None
     if policy.cookie is not None:
-        return HashCookieInput(policy.cookie.name, policy.cookie.path, policy.cookie.ttl, policy.cookie.attributes)
+        return _cookie(policy.cookie)
     return HashQueryInput(policy.query_parameter) if policy.query_parameter else HashSourceIpInput()
+
+
+def _cookie(cookie: HashCookie) -> HashCookieInput | None:
+    names = (cookie.name, *(name for name, _ in cookie.attributes))
+    values = (cookie.path, *(value for _, value in cookie.attributes))
+    if not all(names) or any(plain_text_problem(text) for text in (*names, *values)) or (cookie.ttl is not None and cookie.ttl.nanos < 0):
+        return None
+    return HashCookieInput(cookie.name, cookie.path, cookie.ttl, cookie.attributes)
 
 
 def _redirect(plan: RedirectPlan, target: RouteTarget) -> RedirectInput:

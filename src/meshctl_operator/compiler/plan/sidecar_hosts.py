@@ -59,7 +59,11 @@ def plan_hosts(ctx: Context, view: OutboundView, port: int) -> PortHosts:
     whoever comes first, whatever its case. Without a port of its own (an HTTP proxy port) every domain but those of port 80 needs
     ``:port``, since the proxy sees the port of the URL.
     """
-    services = {found.host.lower(): found for found in ctx.derive(scope, view).services if not port or found.port(port) is not None}
+    services = {
+        found.host.lower(): found
+        for found in ctx.derive(scope, view).services
+        if (not port or found.port(port) is not None) and plain_text_problem(found.host) is None
+    }
     claims, rules = _claims(ctx, view, port, services)
     claimed = {found.host for claim in claims for found in claim.services}
     claims += [

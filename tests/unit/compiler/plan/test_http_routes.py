@@ -190,6 +190,16 @@ def test_hash_policy(subset: str, policy: dict[str, Any]) -> None:
     assert "retry_host_predicate" not in route["route"]["retry_policy"]
 
 
+@pytest.mark.parametrize(
+    "policy", ["{httpCookie: {}}", "{httpCookie: {name: c, ttl: -1s}}", "{httpHeaderName: 'a b'}", '{httpCookie: {name: "a\\nb"}}']
+)
+def test_refused_hash_policy_is_left_out(policy: str) -> None:
+    """A hash policy that Envoy would refuse costs itself alone."""
+    rule = destination_rule("details", f"{{host: details, trafficPolicy: {{loadBalancer: {{consistentHash: {policy}}}}}}}")
+    (route,) = gateway_routes("[{route: [{destination: {host: details}}]}]", more=rule)
+    assert "hash_policy" not in route["route"]
+
+
 def test_hashed_retries_may_be_told_to_move_on() -> None:
     """With retryIgnorePreviousHosts, retries stay away from hosts that failed, hashed or not."""
     rules = "[{retries: {attempts: 1, retryIgnorePreviousHosts: true}, route: [{destination: {host: details}}]}]"
