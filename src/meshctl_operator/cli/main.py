@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Final, NamedTuple
 
 import click
@@ -48,7 +50,7 @@ class LazyGroup(click.Group):
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
-        command = getattr(importlib.import_module(f"meshctl_operator.cli.{verb.module}"), verb.attribute)
+        command = getattr(_import(f"meshctl_operator.cli.{verb.module}"), verb.attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"cli.{verb.module}.{verb.attribute} is no command")
         return command

@@ -15,6 +15,7 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.errors import CompileBug
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.compiler import compile_proxy
+from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.resources import CompiledProxy
 from meshctl_operator.controlplane.ledger import Ledger
 from meshctl_operator.controlplane.nodes import DeclaredProxy, resolve_proxy
@@ -77,8 +78,13 @@ class Pipeline:
         return len(held) - (MESH_KEY in held)
 
     def findings(self) -> tuple[Diagnostic, ...]:
-        """Return what the sources found wrong."""
-        return self._ledger.findings()
+        """Return what the sources found wrong, and what is wrong between objects."""
+        try:
+            between = self._engine.evaluate(mesh_findings)
+        except Exception:
+            log.exception("findings failed")
+            between = ()
+        return (*self._ledger.findings(), *between)
 
     def apply(self, changes: Sequence[tuple[str, Change]]) -> Step:
         """Apply the changes of a batch, each with the name of its source."""
@@ -99,7 +105,7 @@ class Pipeline:
         if applied.touched:
             revision = self._engine.advance(applied.snapshot, applied.touched)
             if revision % COLLECT_EVERY == 0:
-                self._engine.collect()
+                self._engine.collect(unused_for=COLLECT_EVERY)
 
     def _rebuild(self, changes: Sequence[Upsert | Delete]) -> tuple[ObjectKey, ...]:
         """Start the registry anew, object by object, without the ones that it cannot hold: a bug must not lose the others."""

@@ -73,12 +73,14 @@ def translate(changes: Iterable[Change], description: ProxyDescription, mesh: Me
         mesh: the settings of the mesh, Istio's defaults if absent.
     """
     from meshctl_operator.compiler.compiler import compile_proxy
+    from meshctl_operator.compiler.findings import mesh_findings
 
     given = tuple(changes)
     settings = mesh or MeshSettings()
     engine = _engine(given, settings)
     proxy, findings = identify(engine, description, settings.domain)
     compiled = engine.evaluate(compile_proxy, proxy)
+    findings += engine.evaluate(mesh_findings)
     findings += [finding for change in given if isinstance(change, Upsert | Rejected) for finding in change.diagnostics]
     return Translation(
         proxy=proxy,

@@ -41,7 +41,8 @@ LOG_NAME: Final = "meshctl-dev.log"
 _HTTP_PORT: Final = 15014
 _READY_WITHIN: Final = 30.0
 _POLL: Final = 0.05
-_REQUESTS: Final = r"^http\.(inbound_|outbound_0|outbound_127|[^.]*;).*downstream_rq_(completed|[2345]xx)$"
+_REQUESTS: Final = r"^http\..*downstream_rq_(completed|[2345]xx)$"
+_NOT_TRAFFIC: Final = ("http.admin.", "http.outbound_")  # of a sidecar: what its workload asks of others is answered, and counted, there
 _DRAIN_GRACE: Final = 0.2  # the Envoys are gone by then, so no stream has anything left to say
 
 
@@ -126,7 +127,11 @@ class LocalMesh:
     async def traffic(self) -> dict[str, Traffic]:
         """Return what each workload has answered, as its Envoy counts it; workloads whose Envoy does not answer are left out."""
         counters = await asyncio.gather(*(proxy.admin.counters(_REQUESTS) for proxy in self.proxies))
-        return {proxy.workload.name: _traffic(found) for proxy, found in zip(self.proxies, counters, strict=True) if found is not None}
+        return {
+            proxy.workload.name: add_up(found, gateway=proxy.is_gateway)
+            for proxy, found in zip(self.proxies, counters, strict=True)
+            if found is not None
+        }
 
     def _control_plane(self) -> ControlPlane:
         """Return the control plane over the folders of the directory and the objects that Kubernetes would have added."""
@@ -187,11 +192,12 @@ class LocalMesh:
                 yield entry.name, host, int(port)
 
 
-def _traffic(counters: Mapping[str, int]) -> Traffic:
-    """Add up the counters of the connection managers by class of status."""
+def add_up(counters: Mapping[str, int], *, gateway: bool) -> Traffic:
+    """Add up the counters of the connection managers by class of status; those of a sidecar for inbound requests alone."""
+    left_out = _NOT_TRAFFIC[:1] if gateway else _NOT_TRAFFIC
 
     def count(*names: str) -> int:
-        return sum(value for name, value in counters.items() if name.rpartition(".")[2] in names)
+        return sum(value for name, value in counters.items() if name.rpartition(".")[2] in names and not name.startswith(left_out))
 
     return Traffic(
         count("downstream_rq_completed"),

@@ -85,9 +85,9 @@ class Engine:
         """Return the value of a derivation at the current revision."""
         return _Recorder(self).derive(fn, *params, **named)
 
-    def collect(self) -> int:
-        """Drop every node that the current revision did not verify: nobody asks for it any more. Returns how many."""
-        stale = [key for key, node in self._nodes.items() if node.verified_at != self._revision]
+    def collect(self, *, unused_for: int = 0) -> int:
+        """Drop the nodes that none of the last ``unused_for`` + 1 revisions verified: nobody asks for them. Returns how many."""
+        stale = [key for key, node in self._nodes.items() if node.verified_at < self._revision - unused_for]
         for key in stale:
             del self._nodes[key]
         self.statistics.dropped += len(stale)

@@ -31,11 +31,11 @@ class Table(StrEnum):
     """DestinationRules by ``(namespace, resolved host)``; wildcards under their own spelling, those that cut a label in two also under
     ``(namespace, PARTIAL_WILDCARDS)``. All of them under ``"*"``."""
     VIRTUAL_SERVICES = "virtual-services"
-    """VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``. Delegates (no hosts) are in no bucket: read them by key."""
+    """VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``; all, delegates (no hosts) included, under ``"*"``."""
     GATEWAYS = "gateways"
     """All Gateways under ``"*"``."""
     SIDECARS = "sidecars"
-    """Sidecars by namespace."""
+    """Sidecars by namespace; all under ``"*"``."""
     WORKLOADS = "workloads"
     """Pods, WorkloadEntries and Deployments by ``(namespace, label, value)``; those of a namespace under ``(namespace, "", "")``."""
     PODS_BY_IP = "pods-by-ip"
@@ -81,11 +81,13 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
             if spec.host[:1] == "*" and spec.host[1:2] not in {"", "."}:
                 yield Cell(Table.DESTINATION_RULES, (namespace, PARTIAL_WILDCARDS))
         case Kind.VIRTUAL_SERVICE:
+            yield Cell(Table.VIRTUAL_SERVICES, "*")
             if spec.hosts:
                 yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in resolve_gateways(spec.gateways, namespace))
         case Kind.GATEWAY:
             yield Cell(Table.GATEWAYS, "*")
         case Kind.SIDECAR:
+            yield Cell(Table.SIDECARS, "*")
             yield Cell(Table.SIDECARS, namespace)
         case Kind.POD | Kind.WORKLOAD_ENTRY | Kind.DEPLOYMENT:
             yield Cell(Table.WORKLOADS, (namespace, "", ""))

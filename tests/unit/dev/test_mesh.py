@@ -14,7 +14,7 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.events import ConfigApplied, Connected, EventBus
 from meshctl_operator.dev import mesh
 from meshctl_operator.dev.config import ProcessEntry, load
-from meshctl_operator.dev.mesh import DevOptions, LocalMesh, Traffic, read_objects
+from meshctl_operator.dev.mesh import DevOptions, LocalMesh, Traffic, add_up, read_objects
 from tests.support.local_objects import deployment, service
 
 
@@ -33,16 +33,26 @@ def test_the_scenario_replaces_objects_of_the_same_name(tmp_path: Path) -> None:
 
 
 def test_traffic_adds_up_the_listeners() -> None:
-    """Requests are counted over all connection managers, redirects among the good ones."""
+    """Requests are counted over all connection managers, redirects among the good ones, the admin interface apart."""
     counters = {
-        "http.a;.downstream_rq_completed": 7,
-        "http.b;.downstream_rq_completed": 3,
-        "http.a;.downstream_rq_2xx": 5,
-        "http.a;.downstream_rq_3xx": 1,
-        "http.a;.downstream_rq_4xx": 2,
-        "http.a;.downstream_rq_5xx": 2,
+        "http.outbound_127.0.0.1_8080;.downstream_rq_completed": 7,
+        "http.entrance.downstream_rq_completed": 3,
+        "http.admin.downstream_rq_completed": 99,
+        "http.outbound_127.0.0.1_8080;.downstream_rq_2xx": 5,
+        "http.outbound_127.0.0.1_8080;.downstream_rq_3xx": 1,
+        "http.entrance.downstream_rq_4xx": 2,
+        "http.entrance.downstream_rq_5xx": 2,
     }
-    assert mesh._traffic(counters) == Traffic(10, 6, 2, 2)
+    assert add_up(counters, gateway=True) == Traffic(10, 6, 2, 2)
+
+
+def test_traffic_of_a_sidecar_is_inbound() -> None:
+    """What a workload asks of others is counted where it is answered."""
+    counters = {
+        "http.inbound_127.0.9.1_9080;.downstream_rq_completed": 2,
+        "http.outbound_127.0.0.1_20002;.downstream_rq_completed": 4,
+    }
+    assert add_up(counters, gateway=False).total == 2
 
 
 async def test_the_error_of_a_task_ends_the_block() -> None:

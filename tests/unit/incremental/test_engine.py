@@ -118,6 +118,16 @@ def test_collect_drops_what_nobody_asks_for() -> None:
     assert engine.take_statistics().total == 0
 
 
+def test_collect_spares_what_was_used_lately() -> None:
+    """A node that one of the last revisions verified stays, so that a revision in progress loses nothing."""
+    engine = Engine(Cells({"a": (1,)}))
+    engine.evaluate(total, "a")
+    engine.advance(Cells({"a": (1,)}), ())
+    assert engine.collect(unused_for=1) == 0
+    engine.advance(Cells({"a": (1,)}), ())
+    assert engine.collect(unused_for=1) == 1
+
+
 def test_named_parameters_are_refused() -> None:
     """Parameters are part of the key by position; a named one would make two keys of one derivation."""
     with pytest.raises(TypeError, match="positional"):

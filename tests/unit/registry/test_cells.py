@@ -60,12 +60,13 @@ ROUTE = [{"route": [{"destination": {"host": "reviews"}}]}]
             obj("VirtualService", {"hosts": ["reviews"], "gateways": ["mesh", "gw", "other/gw"], "http": ROUTE}),
             {
                 (Table.OBJECT, ObjectKey("VirtualService", "shop", "x")),
+                (Table.VIRTUAL_SERVICES, "*"),
                 (Table.VIRTUAL_SERVICES, "mesh"),
                 (Table.VIRTUAL_SERVICES, "shop/gw"),
                 (Table.VIRTUAL_SERVICES, "other/gw"),
             },
         ),
-        (obj("VirtualService", {"http": ROUTE}), {(Table.OBJECT, ObjectKey("VirtualService", "shop", "x"))}),
+        (obj("VirtualService", {"http": ROUTE}), {(Table.OBJECT, ObjectKey("VirtualService", "shop", "x")), (Table.VIRTUAL_SERVICES, "*")}),
         (
             obj("Deployment", {"template": {"metadata": {"labels": {"app": "x"}}}}, api="apps/v1"),
             {
