@@ -33,10 +33,17 @@ from tests.support.world import ROUTER, changes_of, world_of
 pytestmark = pytest.mark.property
 
 CERTIFICATE, KEY = (pem.decode() for pem in key_pair(serial=99))
-LINES = KEY.splitlines()[1:-1]
-ENCODED = base64.b64encode(KEY.encode()).decode()
-NEEDLES = [line[start : start + 20] for line in (*LINES, ENCODED) for start in range(0, len(line) - 20, 20)]
-"""Pieces of the key as PEM and as a Secret stores it; none of them may be seen."""
+OTHER_KEY = key_pair()[1].decode()
+
+
+def _pieces(key: str) -> list[str]:
+    """Return pieces of the lines of a key, as PEM and as a Secret stores it."""
+    lines = (*key.splitlines(), base64.b64encode(key.encode()).decode())
+    return [line[start : start + 20] for line in lines for start in range(0, len(line) - 20, 20)]
+
+
+NEEDLES = sorted(set(_pieces(KEY)) - set(_pieces(OTHER_KEY)))
+"""What must not be seen anywhere: the pieces that every key has, such as its first line, are no secret."""
 
 GATEWAY = {
     "apiVersion": "networking.istio.io/v1",
@@ -72,11 +79,13 @@ SECRETS: dict[str, JsonObject] = {
     "key in place of the certificate": _secret({"tls.crt": PEM, "tls.key": PEM}),
     "key of another certificate": _secret({"tls.crt": _base64(key_pair()[0].decode()), "tls.key": PEM}),
     "key cut in two": _secret({"tls.crt": CRT, "tls.key": _base64(KEY[: len(KEY) // 2])}),
-    "key under an odd name": _secret({"tls.crt": CRT, "key": PEM, PEM[:40]: PEM}),
+    "key under an odd name": _secret({"tls.crt": CRT, "key": PEM, "tls.kye": PEM}),
     "list instead of text": _secret({"tls.crt": [KEY], "tls.key": {"pem": KEY}}),
     "text instead of data": _secret(PEM),
     "list instead of data": _secret([KEY], stringData=[KEY]),
     "a key of a type": _secret({"tls.crt": CRT}, type=["kubernetes.io/tls", KEY]),
+    "in an annotation of a wrong type": _secret({"tls.crt": CRT}, metadata={"annotations": {"copy": [KEY], "other": {"tls.key": PEM}}}),
+    "in place of labels": _secret({"tls.crt": CRT}, metadata={"labels": KEY, "generation": PEM}),
     "copied into an annotation": _secret(
         {"tls.crt": CRT, "tls.key": PEM},
         metadata={"annotations": {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": {"tls.key": PEM}})}},

@@ -181,6 +181,8 @@ def _not_compiled(key: ObjectKey, document: object, node: Node) -> list[Diagnost
 def _view(raw: Mapping[Any, Any], info: KindInfo, key: ObjectKey, api_version: str, *, validate: bool) -> Decoded:
     diagnostics: list[Diagnostic] = []
     meta = _meta(raw, key, diagnostics)
+    if info.kind is Kind.SECRET:
+        meta = meta.model_copy(update={"annotations": {}})  # kubectl apply keeps a copy of the whole object in one of them
     view = VIEWS[info.kind]
     document: object = raw
     base = ""

@@ -22,8 +22,7 @@ _PROXY_VARIABLES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "
 class LocalProxy:
     """One Envoy of the mesh with its workload.
 
-    ``ports`` maps the listen ports of a gateway to the ones really bound; ``app_ports`` those of an application to where it listens on
-    127.0.0.1. ``http_proxy`` is the port of a sidecar's HTTP proxy, ``app_port`` the one that its process is told; both 0 for a gateway.
+    ``ports`` maps listen ports to the ones really bound; ``app_ports`` those of an application to where it listens on 127.0.0.1. ``http_proxy`` is the port of a sidecar's HTTP proxy, ``app_port`` the one that its process is told; both 0 for a gateway.
     """
 
     workload: LocalWorkload
@@ -70,7 +69,8 @@ class LocalProxy:
     @property
     def inbound(self) -> tuple[str, ...]:
         """The addresses at which a sidecar takes the traffic for its application."""
-        return tuple(f"{self.address}:{target}" for target, _ in self.app_ports)
+        bound = dict(self.ports)
+        return tuple(f"{self.address}:{bound.get(target, target)}" for target, _ in self.app_ports)
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of the application: where to listen, who it is, and its sidecar as the proxy of all HTTP."""
@@ -117,10 +117,12 @@ def _gateway(workload: LocalWorkload, book: AddressBook, *, entrance: bool) -> L
 
 
 def _application(workload: LocalWorkload, book: AddressBook) -> LocalProxy:
+    """Return the layout of an application. A target port moves where it cannot be bound: below 1024, or where all share one address."""
     address = book.workload(workload.targets)
+    ports = tuple((target, book.port(target, address)) for target in workload.targets)
     app_ports = tuple((target, book.port()) for target in workload.targets)
     app_port = app_ports[0][1] if app_ports else book.port()
-    return LocalProxy(workload, address, _admin(book, 0), (), app_ports, book.port(), app_port)
+    return LocalProxy(workload, address, _admin(book, 0), ports, app_ports, book.port(), app_port)
 
 
 def _admin(book: AddressBook, preferred: int) -> EnvoyAdmin:

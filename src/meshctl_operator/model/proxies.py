@@ -50,8 +50,8 @@ NOWHERE: Final = Locality()
 class LocalBinding:
     """How a proxy of the local mesh (``meshctl dev``) is bound, where many proxies share one machine.
 
-    Such a proxy binds ``address`` instead of the wildcard address and sets no SO_REUSEPORT. ``ports`` maps a gateway's listen port to
-    the one really bound (80 to 8080 without privileges); ``app_ports`` maps a sidecar's target port to the port where its application
+    Such a proxy binds ``address`` instead of the wildcard address and sets no SO_REUSEPORT. ``ports`` maps a listen port to the
+    one really bound (80 of a gateway to 8080 without privileges); ``app_ports`` maps a sidecar's target port to the port where its application
     listens on 127.0.0.1. Outbound traffic reaches a sidecar through its HTTP proxy port alone.
     """
 

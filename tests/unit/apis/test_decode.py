@@ -203,6 +203,15 @@ def test_values_of_secrets_never_show() -> None:
         assert "c2VudGluZWw" not in text
 
 
+def test_annotations_of_secrets_are_dropped() -> None:
+    """``kubectl apply`` keeps a copy of the whole Secret in an annotation, which nothing may show."""
+    copy = {"kubectl.kubernetes.io/last-applied-configuration": '{"data":{"tls.key":"c2VudGluZWw="}}'}
+    decoded = decode({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "annotations": copy}})
+    assert isinstance(decoded, Upsert)
+    assert "c2VudGluZWw" not in repr(decoded)
+    assert decoded.object.meta.annotations == {}
+
+
 def test_kubernetes_objects_are_read_leniently() -> None:
     """Unknown fields of Kubernetes kinds are ignored, wrong types are errors."""
     raw = {

@@ -134,6 +134,14 @@ def test_metadata_takes_effect() -> None:
     assert "127.0.0.1_15007" in names(result.served.listeners)
 
 
+def test_ports_of_the_local_mesh_may_move() -> None:
+    """A sidecar of the local mesh listens at its own address, on another port where its binding says so."""
+    local = {"address": "127.0.9.1", "ports": {"9080": 19080}, "app_ports": {"9080": 20001}}
+    described = read_proxy({"type": "sidecar", "name": "reviews-v1", "metadata": {"MESHCTL_LOCAL": local}})
+    (listener,) = translate(changes(MESH), described).served.listeners
+    assert listener["address"] == {"socket_address": {"address": "127.0.9.1", "port_value": 19080}}
+
+
 def test_public_form() -> None:
     """Messages are sorted by name, with original field names, and endpoints for each EDS cluster."""
     result = json.loads(json.dumps(sidecar().to_json()))

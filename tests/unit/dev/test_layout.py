@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from meshctl_operator.dev import addresses
 from meshctl_operator.dev.addresses import AddressBook
 from meshctl_operator.dev.config import WorkloadEntry
 from meshctl_operator.dev.layout import LocalProxy, lay_out, without_proxies
@@ -84,6 +85,19 @@ def test_an_application_has_a_sidecar(book: AddressBook) -> None:
     assert proxy.proxy.labels == (("app", "reviews"),)
     assert proxy.proxy.service_account == "sa"
     assert proxy.placed.address == proxy.address
+
+
+def test_where_all_share_one_address_ports_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without further loopback addresses two workloads on one port are told apart by the port, and their Services know it."""
+    monkeypatch.setattr(addresses, "can_bind", lambda address, _port: address == "127.0.0.1")
+    entries = [WorkloadEntry(deployment=name, command=("run",)) for name in ("reviews-v1", "reviews-v2")]
+    with AddressBook() as shared:
+        first, second = laid_out("---".join((*map(deployment, ("reviews-v1", "reviews-v2")), service("reviews"))), shared, *entries)
+    assert first.address == second.address == "127.0.0.1"
+    assert first.inbound == ("127.0.0.1:9080",)
+    assert second.inbound != first.inbound
+    assert second.placed.ports == dict(second.ports)
+    assert f"127.0.0.1:{dict(second.ports)[9080]}" == second.inbound[0]
 
 
 def test_environment_of_an_application(book: AddressBook) -> None:

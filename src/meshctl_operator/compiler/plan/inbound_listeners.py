@@ -107,7 +107,7 @@ def _local(ctx: Context, view: InboundView, local: LocalBinding, target: Service
     listener = ListenerInput(
         name=f"{local.address}_{target.target_port}",
         address=local.address,
-        port=target.target_port,
+        port=dict(local.ports).get(target.target_port, target.target_port),
         direction=Direction.INBOUND,
         filter_chains=_target_chains(ctx, view, target, local.address, destination_port=0),
         reuse_port=False,
