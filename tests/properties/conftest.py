@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-ON_CI = os.environ.get("CI", "").lower() in {"1", "true"}
-DEV, LONG = 40, 2000
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+EXAMPLES = {"dev": 30, "long": 2000}
+STEPS = {"dev": 15, "long": 40}
+LONG_TIMEOUT = 3600
 
-for name, examples in (("dev", DEV), ("long", LONG)):
+for name, examples in EXAMPLES.items():
     settings.register_profile(
         name,
         max_examples=examples,
-        stateful_step_count=20,
+        stateful_step_count=STEPS[name],
         deadline=None,  # a cold compile shares two cores with other suites
-        derandomize=ON_CI,
+        derandomize=os.environ.get("CI", "").lower() in {"1", "true"},
         database=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],  # a mesh is a large example
     )
 
-
-@pytest.fixture(autouse=True, scope="session")
-def profile() -> None:
-    """Nothing to do: the profile is loaded when tests are collected, before ``given`` reads it."""
+settings.load_profile(PROFILE)  # before the modules are imported: ``given`` reads the profile there
 
 
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder the time that the long profile needs."""
+    if PROFILE == "long":
+        for item in items:
+            if item.path.is_relative_to(Path(__file__).parent):
+                item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))

@@ -18,7 +18,7 @@ from meshctl_operator.sources.memory import MemorySource
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.strategies.alphabet import JsonObject
 from tests.support.strategies.meshes import MeshState, key_of, mesh_states
-from tests.support.world import PROXIES
+from tests.support.world import PROXIES, settings_change
 
 pytestmark = [pytest.mark.property, pytest.mark.envoy]
 
@@ -61,13 +61,13 @@ async def test_no_mesh_is_refused(tmp_path: Path) -> None:
         for number, state in enumerate(states):
             documents = {key_of(document): document for document in state.documents}
             source.delete(*(key for key in held if key not in documents))
-            source.apply(*documents.values())
+            source.apply(settings_change(state.mesh).object, *documents.values())
             held = documents
             await plane.settled()
             for session in plane.sessions:
                 assert session.settled, f"mesh {number}: {session.proxy_id} has not answered"
                 assert session.state is not None
                 served += sum(map(len, (session.held[type_url] for type_url in session.held)))
-            refused += [(number, event.proxy, event.message) for event in events.take() if isinstance(event, Nacked)]
+            refused += [(number, event.proxy, event.detail) for event in events.take() if isinstance(event, Nacked)]
     assert not refused, "\n".join(f"mesh {number}, {proxy}: {message}" for number, proxy, message in refused)
     assert served > STATES * 20, "the sample is too poor to show anything"

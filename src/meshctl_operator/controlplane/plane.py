@@ -7,14 +7,13 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from meshctl_operator.apis.changes import ChangeSet
 from meshctl_operator.base.clock import Clock, SystemClock
 from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
-from meshctl_operator.base.errors import CompileBug, MeshctlError
+from meshctl_operator.base.errors import CompileBug
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.batching import Batch, Inbox
 from meshctl_operator.controlplane.events import Acked, ConfigApplied, Connected, Disconnected, EventBus, Nacked, Synced
@@ -22,8 +21,9 @@ from meshctl_operator.controlplane.nacks import NackLog
 from meshctl_operator.controlplane.pipeline import Pipeline
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.settings import Settings
-from meshctl_operator.controlplane.source import Source, SourceLocator
+from meshctl_operator.controlplane.source import Source
 from meshctl_operator.controlplane.states import differences
+from meshctl_operator.controlplane.supervision import SupervisedSource, locate
 from meshctl_operator.controlplane.telemetry import Telemetry
 from meshctl_operator.xds.discovery import XdsProtocol
 from meshctl_operator.xds.events import AckEvent, NackEvent
@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 REVISIONS_TIMED: Final = 256  # revisions whose time of arrival is remembered, to time their ACKs
 
 log = logging.getLogger("meshctl.controlplane")
-
-
-@dataclass(slots=True)
-class _SourceState:
-    """How far a source is."""
-
-    source: Source
-    synced: bool = False
-    failure: str | None = None
 
 
 class ControlPlane:
@@ -70,7 +61,7 @@ class ControlPlane:
         self.telemetry = Telemetry()
         self._clock: Clock = clock or SystemClock()
         self._server_options = server_options
-        self._sources = {source.name: _SourceState(source) for source in sources}
+        self._sources = {source.name: SupervisedSource(source) for source in sources}
         self._pipeline = Pipeline(settings, [source.name for source in sources])
         self._inbox = Inbox(settings.windows)
         self._sessions: list[ProxySession] = []
@@ -111,7 +102,7 @@ class ControlPlane:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, state in self._sources.items():
-                    tasks.create_task(self._run_source(state), name=f"source {name}")
+                    tasks.create_task(state.run(self, self.settings, self._source_failed), name=f"source {name}")
                 tasks.create_task(self._work(), name="pipeline")
         except Exception:
             self._broken = True
@@ -159,20 +150,17 @@ class ControlPlane:
     def not_ready_because(self) -> tuple[str, ...]:
         """Return what stands in the way of readiness."""
         reasons = [text for text, holds in (("draining", self._draining), ("failed, see the log", self._broken)) if holds]
-        for name, state in self._sources.items():
-            if state.failure is not None:
-                reasons.append(f"source {name}: {state.failure}")
-            elif not state.synced:
-                reasons.append(f"source {name}: not in sync yet")
+        reasons += [obstacle for state in self._sources.values() if (obstacle := state.obstacle)]
         return tuple(reasons) if reasons or self._synced else ("the first compilation is not done yet",)
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Return every finding that holds now: of the sources, of compiling for the connected proxies, and what proxies reject."""
+        sources = [state.source for state in self._sources.values()]
         found = list(self._pipeline.findings())
         for session in self._sessions:
             if session.served is not None:
                 found += session.served.compiled.diagnostics
-        return sorted_unique(self._locate(finding) for finding in dict.fromkeys((*found, *self._nacks.findings())))
+        return sorted_unique(locate(finding, sources) for finding in dict.fromkeys((*found, *self._nacks.findings())))
 
     async def settled(self, revision: int | None = None) -> int:
         """Return the revision once everything submitted is compiled, sent and answered, as far as the connected proxies answer.
@@ -194,15 +182,6 @@ class ControlPlane:
         idle = self._synced and not self._busy and not self._new and self._inbox.due is None
         return idle and (revision is None or self.revision >= revision)
 
-    def _locate(self, finding: Diagnostic) -> Diagnostic:
-        """Fill in file and line from the source that has the object."""
-        for state in self._sources.values():
-            if finding.source is not None:
-                break
-            if isinstance(state.source, SourceLocator):
-                finding = state.source.locate(finding)
-        return finding
-
     # -- sources --------------------------------------------------------------------------------------------------------------------
 
     def submit(self, changes: ChangeSet) -> None:
@@ -210,27 +189,12 @@ class ControlPlane:
         self._inbox.add(changes, self._clock.monotonic())
         state = self._sources.get(changes.source)
         if state is not None and changes.synced:
-            state.synced, state.failure = True, None
+            state.in_sync()
         self._wake.set()
 
-    async def _run_source(self, state: _SourceState) -> None:
-        """Run a source for as long as the control plane lives, again after a failure."""
-        wait = self.settings.source_retry
-        while True:
-            try:
-                await state.source.run(self)
-            except MeshctlError as error:
-                state.failure = str(error)
-                log.warning("source failed", extra={"source": state.source.name, "reason": str(error), "hint": error.hint})
-            except Exception as error:
-                state.failure = repr(error)
-                log.exception("source failed", extra={"source": state.source.name})
-            else:
-                return
-            self.telemetry.source_failures.labels(state.source.name).inc()
-            self.telemetry.ready.set(0)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, self.settings.source_retry_max)
+    def _source_failed(self, name: str) -> None:
+        self.telemetry.source_failures.labels(name).inc()
+        self.telemetry.ready.set(0)
 
     # -- work -----------------------------------------------------------------------------------------------------------------------
 
