@@ -52,11 +52,3 @@ def test_sorted_unique(code: codes.Code) -> None:
     """Findings met twice are kept once, in the order of object and path."""
     first, second = code.error(KEY, "a", "x"), code.error(KEY, "b", "x")
     assert sorted_unique([second, first, second]) == (first, second)
-
-
-def test_a_code_is_defined_once(code: codes.Code) -> None:
-    """Two meanings of one code are refused; the catalogue is in order."""
-    with pytest.raises(ValueError, match="MC1 is defined twice"):
-        codes.define(code.code, "t", cause="c", example="e", fix="f")
-    codes.define("MC0", "t", cause="c", example="e", fix="f")
-    assert list(codes.catalogue()) == ["MC0", "MC1"]
