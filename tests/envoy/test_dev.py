@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh
+from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh, reviews_route
 from tests.support.envoy_versions import newest
 
 pytestmark = [pytest.mark.envoy, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
@@ -124,3 +127,85 @@ async def test_two_meshes_at_a_time(tmp_path: Path) -> None:
         _, errors = await third.communicate()
         assert third.returncode == 1
         assert b"127.0.10.10:8080 is taken by python" in errors
+
+
+SECOND_GATEWAY = """\
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: second}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: PORT, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: second}
+spec:
+  hosts: ["*"]
+  gateways: [second]
+  http: [{route: [{destination: {host: productpage, port: {number: 9080}}}]}]
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_a_port_that_a_gateway_opens_later_is_told(tmp_path: Path) -> None:
+    """A Gateway with a new port is an event with the address, which answers by then; taking it away is another."""
+    async with DevMesh(tmp_path, envoy=newest()) as mesh:
+        port, file = free_port(), mesh.folder / "mesh" / "second.yaml"
+        since = len(mesh.events)
+        file.write_text(SECOND_GATEWAY.replace("PORT", str(port)))
+        opened = await mesh.event(lambda event: event["event"] == "gateway", since=since)
+        assert opened["opened"] == {str(port): f"127.0.0.1:{port}"}
+        assert set(opened["ports"]) == {"80", str(port)}
+        async with mesh.http.get(f"http://{opened['opened'][str(port)]}/productpage") as answer:
+            assert answer.status == 200
+        since = len(mesh.events)
+        file.unlink()
+        gone = await mesh.event(lambda event: event["event"] == "gateway", since=since)
+        assert (gone["opened"], list(gone["closed"])) == ({}, [str(port)])
+
+
+async def test_lines_of_an_edit(tmp_path: Path) -> None:
+    """Without a terminal the text says what changed and how soon it was live, where a mistake stands, and where a new port is."""
+    folder = tmp_path / "bookinfo"
+    shutil.copytree(BOOKINFO, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    arguments = [str(MESHCTL), "dev", "bookinfo", "--envoy", str(newest())]
+    process = await asyncio.create_subprocess_exec(*arguments, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    lines = process.stdout
+
+    async def line_with(words: str) -> str:
+        async with asyncio.timeout(60):
+            while words not in (line := (await lines.readline()).decode()):
+                assert line, f"the command ended without saying {words!r}"
+        return line
+
+    try:
+        await line_with("/productpage  (istio-ingressgateway port 80)")
+        await line_with("log: ")
+        rule = folder / "mesh" / "mine.yaml"
+        rule.write_text(reviews_route("v3"))
+        assert re.fullmatch(r"VirtualService/default/reviews: \d+ resources? live in \d Envoys after \d+ ms\n", await line_with("live in"))
+        rule.write_text(reviews_route("v3").replace("subset", "subsett"))
+        line = await line_with("error [MC1004]")
+        assert line.startswith("bookinfo/mesh/mine.yaml:8: error [MC1004] VirtualService default/reviews: ")
+        assert line.endswith('(did you mean "subset"?)\n')
+        await line_with("VirtualService/default/reviews rejected, the last good state stays")
+        rule.write_text(reviews_route("v3"))
+        await line_with("mended: 1 finding gone")
+        (folder / "mesh" / "broken.yaml").write_text("a: [\n")
+        assert (await line_with("MC4001")).startswith("bookinfo/mesh/broken.yaml:1: error [MC4001] not YAML")
+        port = free_port()
+        (folder / "mesh" / "second.yaml").write_text(SECOND_GATEWAY.replace("PORT", str(port)))
+        await line_with(f"istio-ingressgateway answers at http://127.0.0.1:{port}/")
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+    assert process.returncode == 130

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 EXAMPLES = {"dev": 30, "long": 2000}
-STEPS = {"dev": 15, "long": 40}
+STEPS = {"dev": 50, "long": 100}
 LONG_TIMEOUT = 3600
 
 for name, examples in EXAMPLES.items():

@@ -54,7 +54,9 @@ def test_what_is_discovered_by_name_exists(state: MeshState, proxy: Proxy) -> No
     """Each RDS name has its RouteConfiguration, each SDS name its Secret, each EDS cluster its endpoints, and none is there for nothing."""
     held = compiled(state, proxy)
     wanted = {reference for type_url in MESSAGES for message in _messages(held, type_url) for reference in references(message)}
-    there = {(TypeUrl(type_url), name) for type_url in (TypeUrl.ROUTE, TypeUrl.SECRET, TypeUrl.ENDPOINT) for name in held.resources[type_url]}
+    there = {
+        (TypeUrl(type_url), name) for type_url in (TypeUrl.ROUTE, TypeUrl.SECRET, TypeUrl.ENDPOINT) for name in held.resources[type_url]
+    }
     assert wanted == there
 
 

@@ -21,7 +21,8 @@ from tests.support.strategies.mistakes import anything, broken_documents, json_v
 pytestmark = pytest.mark.property
 
 MESH_FIELDS = sorted(field.alias or name for name, field in MeshConfig.model_fields.items())
-MANY = settings(max_examples=8 * settings.default.max_examples)
+DEPTH = 20_000
+MANY = settings(max_examples=8 * settings().max_examples)
 """Decoding is quick, so hypothesis may look longer."""
 
 
@@ -44,13 +45,12 @@ def test_decode_never_raises(raw: Any, *, validate: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("shape", ["list", "mapping", "rules"])
-@pytest.mark.parametrize("depth", [200, 20_000])
-def test_depth_is_no_trap(kind: str, shape: str, depth: int) -> None:
+@pytest.mark.parametrize("shape", ["list", "rules"])
+def test_depth_is_no_trap(kind: str, shape: str) -> None:
     """A document that is nested deeper than a program can follow is answered like any other."""
     value: Any = "x"
-    for _ in range(depth):
-        value = {"list": [value], "mapping": {"a": value}, "rules": {"http": [value]}}[shape]
+    for _ in range(DEPTH):
+        value = {"list": [value], "rules": {"http": [value]}}[shape]
     info = KINDS[Kind(kind)]
     api_version = f"{info.group}/{info.versions[0]}" if info.group else info.versions[0]
     for part in ("spec", "metadata", "status", "data", "endpoints"):

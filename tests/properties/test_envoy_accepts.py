@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.bootstrap.bootstrap import bootstrap, to_dict
 from meshctl_operator.bootstrap.options import BootstrapOptions, XdsVariant
 from meshctl_operator.controlplane.events import Nacked
@@ -56,7 +57,7 @@ async def test_no_mesh_is_refused(tmp_path: Path) -> None:
             (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
             endpoint["endpoint"]["address"] = {"pipe": {"path": str(socket)}}
             await stack.enter_async_context(EnvoyProcess(config, tmp_path / proxy.name, isolated=True))
-        held: dict[object, JsonObject] = {}
+        held: dict[ObjectKey, JsonObject] = {}
         served = 0
         for number, state in enumerate(states):
             documents = {key_of(document): document for document in state.documents}

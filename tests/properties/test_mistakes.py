@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from meshctl_operator.apis.changes import Rejected
 from meshctl_operator.base.diagnostics import Severity
 from meshctl_operator.model.proxies import Proxy
-from tests.support.strategies.meshes import MeshState, key_of, mesh_states
+from tests.support.strategies.meshes import MeshState, mesh_states
 from tests.support.strategies.mistakes import broken_documents
 from tests.support.strategies.scopes import mesh_configs
-from tests.support.world import PROXIES, change_of, compiled, resources_of, settings_change, world_of
+from tests.support.world import PROXIES, change_of, resources_of, settings_change, world_of
 
 pytestmark = pytest.mark.property
 
 
-@settings(max_examples=2 * settings.default.max_examples)
+@settings(max_examples=2 * settings().max_examples)
 @given(state=mesh_states(least=3, most=8), bad=broken_documents("bad"), proxy=st.sampled_from(PROXIES), validate=st.booleans())
 def test_a_bad_object_does_not_hurt_others(state: MeshState, bad: Any, proxy: Proxy, *, validate: bool) -> None:
     """Nothing raises; a rejected object changes nothing at all, any other only what it has part in."""

@@ -12,7 +12,6 @@ from typing import Any
 from meshctl_operator.apis.changes import Change, ChangeSet, Upsert
 from meshctl_operator.apis.decode import Skipped, decode
 from meshctl_operator.apis.mesh_config import MESH_KEY
-from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -39,8 +40,9 @@ class AdminServer:
             await site.start()
         except (OSError, ValueError) as error:
             await runner.cleanup()
+            why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
             raise MeshctlError(
-                f"cannot listen for HTTP on {address}: {error}", hint="choose another address, or port 0 for any free port"
+                f"cannot listen for HTTP on {address}: {why}", hint="choose another address, or port 0 for any free port"
             ) from error
         self._runner = runner
         bound = runner.addresses[0]

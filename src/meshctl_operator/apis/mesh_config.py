@@ -31,7 +31,7 @@ class InboundMode(StrEnum):
 class InboundTrafficPolicy(LenientModel):
     """Inbound counterpart of the outbound policy."""
 
-    mode: Annotated[InboundMode, validated_only("inbound clusters go to the workload's address", "LOCALHOST")] = InboundMode.PASSTHROUGH
+    mode: InboundMode = InboundMode.PASSTHROUGH
 
 
 class MeshOutboundTrafficPolicy(LenientModel):

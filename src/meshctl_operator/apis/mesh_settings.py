@@ -9,8 +9,13 @@ from meshctl_operator.apis.mesh_config import MeshConfig
 
 @dataclass(frozen=True, slots=True)
 class MeshSettings:
-    """The spec of the one object of kind MeshConfig that the registry holds. ``switches`` are istiod's names (``PILOT_...``) with values."""
+    """The spec of the one object of kind MeshConfig that the registry holds.
+
+    ``switches`` are istiod's names (``PILOT_...``) with values. ``assumes_secrets`` takes a Secret that is not among the objects to exist:
+    those of a cluster seldom stand in files.
+    """
 
     config: MeshConfig = field(default_factory=MeshConfig)
     domain: str = "cluster.local"
     switches: tuple[tuple[str, str], ...] = ()
+    assumes_secrets: bool = False

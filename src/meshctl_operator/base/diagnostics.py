@@ -43,7 +43,7 @@ class Diagnostic:
         return {
             "code": self.code,
             "severity": self.severity.value,
-            "object": {"kind": self.subject.kind, "namespace": self.subject.namespace, "name": self.subject.name},
+            "object": {"kind": str(self.subject.kind), "namespace": self.subject.namespace, "name": self.subject.name},
             "path": self.path,
             "source": self.source,
             "line": self.line,
@@ -59,10 +59,11 @@ class Diagnostic:
     def __str__(self) -> str:
         """Return one line for people: place, severity, code, object, path, message and hint."""
         place = f"{self.source}:{self.line}: " if self.source and self.line else f"{self.source}: " if self.source else ""
-        where = f"{self.subject.kind} {self.subject.namespace}/{self.subject.name}".replace(" /", " ")
+        name = f"{self.subject.namespace}/{self.subject.name}" if self.subject.namespace else self.subject.name
+        where = "" if name == self.source else f"{self.subject.kind} {name}: ".lstrip()  # a file is named by the place already
         path = f"{self.path} " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}{self.severity.value} [{self.code}] {where}: {path}{self.message}{hint}"
+        return f"{place}{self.severity.value} [{self.code}] {where}{path}{self.message}{hint}"
 
 
 @dataclass(frozen=True, slots=True)

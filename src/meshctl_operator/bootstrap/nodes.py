@@ -8,7 +8,8 @@ from typing import Final
 from meshctl_operator.model.proxies import LocalBinding, Proxy, ProxyRole
 
 LOCAL_KEY: Final = "MESHCTL_LOCAL"
-"""Metadata key of our own: how a proxy of the local mesh is bound (``model.proxies.LocalBinding``)."""
+"""Metadata key of our own, which says how a proxy of the local mesh is bound (``model.proxies.LocalBinding``):
+``{"address": ..., "ports": {"80": 8080}, "app_ports": {"9080": 41001}}``."""
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 

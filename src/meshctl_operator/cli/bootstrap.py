@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from meshctl_operator.base.errors import SettingsError
-from meshctl_operator.cli.proxy_options import described_proxy, input_options, proxy_options, read_inputs
+from meshctl_operator.cli.proxy_options import described_proxy, input_options, proxy_options, read_inputs, refuse_shared_stdin
 
 _LAST_PORT: Final = 65_535
 
@@ -42,13 +42,14 @@ def bootstrap(
 
     Config objects are optional: among them the workload of the name gives labels, address and service account.
     """
+    given = (*files, *paths)
+    refuse_shared_stdin(given, proxy_file=proxy_file)
     description = described_proxy(proxy, proxy_file, namespace)
     host, port = parse_address(xds)
     from meshctl_operator.bootstrap.bootstrap import bootstrap as write_bootstrap
     from meshctl_operator.bootstrap.bootstrap import to_json, to_yaml
     from meshctl_operator.bootstrap.options import BootstrapOptions, XdsVariant
 
-    given = (*files, *paths)
     if given:
         from meshctl_operator.controlplane.translation import known_proxy
 

@@ -24,7 +24,7 @@ def docs(code: str | None, output: str) -> None:
     if code is None:
         if output == Format.TEXT:
             for page in pages.values():
-                click.echo(f"{page.code}  {page.title}")
+                click.echo(f"{page.code}  {titled(page)}")
         else:
             print_data([_data(page) for page in pages.values()], Format(output))
         return
@@ -46,6 +46,11 @@ def load_catalogue() -> dict[str, Code]:
     return catalogue()
 
 
+def titled(page: Code) -> str:
+    """Return the title of a page, with a capital letter."""
+    return page.title[:1].upper() + page.title[1:]
+
+
 def _data(page: Code) -> dict[str, object]:
     return {
         "code": page.code,
@@ -58,7 +63,7 @@ def _data(page: Code) -> dict[str, object]:
 
 
 def _text(page: Code) -> str:
-    parts = [f"{page.code}  {page.title}" + (f"  (Istio: {page.istio_code})" if page.istio_code else "")]
+    parts = [f"{page.code}  {titled(page)}" + (f"  (Istio: {page.istio_code})" if page.istio_code else "")]
     for title, body in (("Cause", page.cause), ("Fix", page.fix)):
         parts.append(f"{title}\n{textwrap.indent(textwrap.fill(body, 96), '  ')}")
     parts.insert(2, f"Example\n{textwrap.indent(page.example, '  ')}")

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import click
 
 from meshctl_operator import __version__
-from meshctl_operator.base.errors import MeshctlError
+from meshctl_operator.base.errors import MeshctlError, SettingsError
 from meshctl_operator.cli.output import ExitCode, print_error
 
 
@@ -36,6 +36,24 @@ VERBS: Final[dict[str, Verb]] = {
     "completion": Verb("completion", "completion", "Print the completion script of a shell."),
 }
 """The verbs in the order of the help. Their modules are imported when they are called: start-up time is a feature."""
+
+
+RESERVED: Final[dict[str, str]] = {
+    "analyze": "meshctl validate checks each object by itself; meshctl translate reports references that lead nowhere",
+    "check": "",
+    "crds": "",
+    "diff": "compare the output of two runs of meshctl translate -o yaml",
+    "explain": "meshctl translate -o summary names the object that each route and cluster comes from",
+    "history": "",
+    "inject": "meshctl bootstrap prints what an Envoy beside a workload is started with",
+    "proxy-config": "meshctl translate shows what a proxy would be served; GET /debug/config_dump of meshctl serve what one holds",
+    "proxy-status": "GET /debug/syncz of meshctl serve lists the proxies and what each has accepted",
+    "test": "",
+    "xds": "",
+}
+"""Verbs that are yet to come, each with what serves in their place today."""
+
+_SHORT_NAMES: Final = {"analyse": "analyze", "pc": "proxy-config", "ps": "proxy-status"}
 
 
 class LazyGroup(click.Group):
@@ -62,6 +80,9 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb, with a suggestion for one that does not exist."""
+        name = _SHORT_NAMES.get(args[0], args[0]) if args else ""
+        if name in RESERVED:
+            raise SettingsError(f'"{name}" is not there yet', hint=RESERVED[name] or "meshctl --help lists the verbs")
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             import difflib
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.proxy_descriptions import ProxyDescription, parse_proxy, read_proxy
+from meshctl_operator.sources.codes import NOT_AN_OBJECT
 from meshctl_operator.sources.documents import Document, parse
-from meshctl_operator.sources.files import STDIN, STDIN_NAME, check_paths, read_documents, read_text
+from meshctl_operator.sources.files import STDIN, STDIN_NAME, check_paths, read_documents, read_stdin, read_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,7 +66,7 @@ def described_proxy(proxy: str | None, proxy_file: str | None, namespace: str) -
     if proxy:
         return parse_proxy(proxy, default_namespace=namespace)
     if proxy_file:
-        raw = read_mapping(proxy_file)
+        raw = read_mapping(proxy_file).raw
         try:
             return read_proxy(raw, default_namespace=namespace)
         except SettingsError as error:
@@ -74,11 +74,19 @@ def described_proxy(proxy: str | None, proxy_file: str | None, namespace: str) -
     raise SettingsError("no proxy is named", hint="give --proxy TYPE:NAME.NAMESPACE (sidecar:reviews-v1.default) or --proxy-file FILE")
 
 
-def read_mapping(path: str) -> object:
-    """Return the only document of a YAML or JSON file (``-`` is standard input). Raises SettingsError when there is none."""
+def refuse_shared_stdin(paths: Iterable[str], **others: str | None) -> None:
+    """Raise SettingsError when two options ask for standard input, of which only one would get something."""
+    asking = [f"--{name.replace('_', '-')}" for name, path in others.items() if path == STDIN]
+    asking = [*(["-f"] if STDIN in tuple(paths) else []), *asking]
+    if len(asking) > 1:
+        raise SettingsError(f"{' and '.join(asking)} both read standard input", hint="give a file for one of them")
+
+
+def read_mapping(path: str) -> Document:
+    """Return the only document of a YAML or JSON file (``-`` is standard input), which has ``raw``. Raises SettingsError when there is none."""
     check_paths([path])
     if path == STDIN:
-        text: str | Diagnostic = sys.stdin.read()
+        text: str | Diagnostic = read_stdin()
         name = STDIN_NAME
     else:
         text, name = read_text(Path(path)), path
@@ -87,9 +95,12 @@ def read_mapping(path: str) -> object:
     documents = parse(text, name)
     if len(documents) != 1:
         raise SettingsError(f"{name} holds {len(documents)} documents where one is expected")
-    if documents[0].raw is None:
-        raise SettingsError("; ".join(str(finding) for finding in documents[0].findings))
-    return documents[0].raw
+    document = documents[0]
+    if document.raw is None:
+        if any(finding.code == NOT_AN_OBJECT.code for finding in document.findings):
+            raise SettingsError(f"{name}:{document.line}: is not a mapping")
+        raise SettingsError("; ".join(str(finding) for finding in document.findings))
+    return document
 
 
 def read_inputs(paths: Iterable[str], namespace: str, *, validate: bool = True) -> Inputs:

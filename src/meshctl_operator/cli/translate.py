@@ -16,7 +16,16 @@ from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.diagnostics import Diagnostic, has_errors, sorted_unique
 from meshctl_operator.base.errors import MeshctlError, SettingsError
 from meshctl_operator.cli.output import ExitCode, finding_line
-from meshctl_operator.cli.proxy_options import Inputs, described_proxy, input_options, proxy_options, read_inputs, read_mapping
+from meshctl_operator.cli.proxy_options import (
+    Inputs,
+    described_proxy,
+    input_options,
+    proxy_options,
+    read_inputs,
+    read_mapping,
+    refuse_shared_stdin,
+)
+from meshctl_operator.sources.documents import Document
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.translation import Translation
@@ -64,13 +73,15 @@ def translate(
             raise SettingsError("--batch brings its own objects and proxies", hint="leave out -f, --proxy and --proxy-file")
         failed = [answer["error"] is not None for answer in _print_batch(batch, namespace)]
         ctx.exit(ExitCode.FAILED if any(failed) else ExitCode.OK)
-    description = described_proxy(proxy, proxy_file, namespace)
     given = (*files, *paths)
+    refuse_shared_stdin(given, proxy_file=proxy_file, mesh_config=mesh_config)
+    description = described_proxy(proxy, proxy_file, namespace)
     if not given:
         raise SettingsError("there are no config objects to translate", hint="give -f PATH; - is standard input")
     from meshctl_operator.controlplane.translation import translate as run
 
-    settings, notes = mesh_settings(read_mapping(mesh_config) if mesh_config else None, mesh_config or "")
+    document = read_mapping(mesh_config) if mesh_config else None
+    settings, notes = mesh_settings(document.raw if document else None, document)
     inputs = read_inputs(given, namespace, validate=not no_validate)
     result = run(inputs.changes, description, settings)
     findings = sorted_unique((*notes, *inputs.findings, *map(inputs.locate, result.diagnostics)))
@@ -78,10 +89,10 @@ def translate(
     ctx.exit(ExitCode.REJECTED if inputs.rejected or has_errors(notes) else ExitCode.OK)
 
 
-def mesh_settings(raw: object | None, source: str = "") -> tuple[MeshSettings, tuple[Diagnostic, ...]]:
+def mesh_settings(raw: object | None, document: Document | None = None) -> tuple[MeshSettings, tuple[Diagnostic, ...]]:
     """Return the settings of the mesh from MeshConfig fields and the environment's feature switches, with findings about the fields.
 
-    A value that cannot be read is an error among the findings, and its default is used.
+    A value that cannot be read is an error among the findings, and its default is used. ``document`` is where the fields stand, if in a file.
     """
     from meshctl_operator.apis.changes import Rejected
     from meshctl_operator.apis.mesh_decode import decode_mesh_config
@@ -93,7 +104,7 @@ def mesh_settings(raw: object | None, source: str = "") -> tuple[MeshSettings, t
     if raw is None:
         return settings.mesh_settings, ()
     decoded = decode_mesh_config(raw)
-    findings = tuple(finding.at(source or None, None) for finding in decoded.diagnostics)
+    findings = tuple(document.locate(finding) if document else finding for finding in decoded.diagnostics)
     if isinstance(decoded, Rejected):
         decoded = decode_mesh_config(raw, validate=False)
     return settings.mesh_settings if isinstance(decoded, Rejected) else replace(
@@ -145,11 +156,12 @@ def _print_batch(path: str, namespace: str) -> Iterator[dict[str, object]]:
 
 
 def _lines(path: str) -> Iterator[str]:
+    """Yield the lines of a file or of standard input. A byte that is not UTF-8 spoils its own line alone."""
     if path == "-":
-        yield from sys.stdin
+        yield from (line.decode(errors="replace") for line in sys.stdin.buffer)
         return
     try:
-        with Path(path).open(encoding="utf-8") as stream:
+        with Path(path).open(encoding="utf-8", errors="replace") as stream:
             yield from stream
     except OSError as error:
         raise SettingsError(f'--batch: "{path}" cannot be read: {error.strerror}') from None

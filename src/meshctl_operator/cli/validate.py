@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import click
 
@@ -14,6 +15,8 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.cli.output import FORMATS, ExitCode, Format, finding_line, print_data
 from meshctl_operator.sources.documents import Document
 from meshctl_operator.sources.files import read_documents
+
+NOTHING_FOUND: Final = "directories are searched for *.yaml, *.yml and *.json; hidden files and folders are skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Checked:
             "document": self.document.index,
             "line": self.document.line,
             "apiVersion": self.api_version,
-            "kind": key.kind or None if key else None,
+            "kind": str(key.kind) or None if key else None,
             "namespace": key.namespace if key else None,
             "name": key.name or None if key else None,
             "accepted": self.accepted,
@@ -76,6 +79,8 @@ def validate(ctx: click.Context, *, files: tuple[str, ...], paths: tuple[str, ..
     if not given:
         raise click.UsageError("there is nothing to validate: give -f PATH; - is standard input", ctx)
     checked = [check(document, namespace) for document in read_documents(given)]
+    if not checked:
+        click.echo(f"note: no config object found: {', '.join(given)} ({NOTHING_FOUND})", err=True)
     shown = [entry for entry in checked if not entry.skipped]
     summary = {
         "accepted": sum(entry.accepted for entry in shown),

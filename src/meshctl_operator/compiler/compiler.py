@@ -42,7 +42,8 @@ def compile_proxy(ctx: Context, proxy: Proxy) -> CompiledProxy:
     if proxy.role is ProxyRole.SIDECAR:
         inbound = projection.inbound_view(ctx, proxy)
         clusters += _take(ctx.derive(plan_inbound_clusters, inbound), found)
-        listeners = _take(ctx.derive(plan_outbound_listeners, outbound), found) + _take(ctx.derive(plan_inbound_listeners, inbound), found)
+        listeners = _not_its_own(_take(ctx.derive(plan_outbound_listeners, outbound), found), proxy)
+        listeners += _take(ctx.derive(plan_inbound_listeners, inbound), found)
     else:
         listeners = _take(ctx.derive(plan_gateway_listeners, projection.gateway_view(proxy)), found)
 
@@ -69,6 +70,14 @@ def compile_proxy(ctx: Context, proxy: Proxy) -> CompiledProxy:
         },
         sorted_unique(found),
     )
+
+
+def _not_its_own(listeners: tuple[Planned[ListenerInput], ...], proxy: Proxy) -> tuple[Planned[ListenerInput], ...]:
+    """Return the outbound listeners without those for addresses of the workload itself, which is an endpoint of a headless service.
+
+    What a workload sends to itself is not captured. The view knows no addresses, since then no two proxies could share it.
+    """
+    return tuple(each for each in listeners if each.input.bind_to_port is not False or each.input.address not in proxy.ips)
 
 
 def _plan_route(ctx: Context, proxy: Proxy, name: str) -> Compiled[Planned[RouteConfigurationInput]]:

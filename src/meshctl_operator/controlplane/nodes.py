@@ -9,13 +9,11 @@ from typing import Final
 from meshctl_operator.base.errors import ProtocolViolation
 from meshctl_operator.base.hostname import is_ip
 from meshctl_operator.base.labels import Labels, freeze
+from meshctl_operator.bootstrap.nodes import LOCAL_KEY
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, Proxy, ProxyRole
 from meshctl_operator.model.workloads import workload_named
 from meshctl_operator.xds.nodes import JsonValue, NodeInfo
-
-LOCAL_KEY: Final = "MESHCTL_LOCAL"
-"""Node metadata of a proxy of the local mesh: ``{"address": ..., "ports": {"80": 8080}, "app_ports": {"9080": 41001}}``."""
 
 _PARTS: Final = 4
 _MAX_PORT: Final = 65535

@@ -76,7 +76,7 @@ def translate(changes: Iterable[Change], description: ProxyDescription, mesh: Me
     from meshctl_operator.compiler.findings import mesh_findings
 
     given = tuple(changes)
-    settings = mesh or MeshSettings()
+    settings = replace(mesh or MeshSettings(), assumes_secrets=True)  # files seldom hold the Secrets of a cluster
     engine = _engine(given, settings)
     proxy, findings = identify(engine, description, settings.domain)
     compiled = engine.evaluate(compile_proxy, proxy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -45,15 +46,7 @@ class Ready:
         return {
             "event": "ready",
             "ms": round(self.ms),
-            "gateways": [
-                {
-                    "name": gateway.workload.name,
-                    "namespace": gateway.workload.namespace,
-                    "ports": gateway.gateway_ports,
-                    "admin": str(gateway.admin),
-                }
-                for gateway in self.gateways
-            ],
+            "gateways": [_gateway(gateway) for gateway in self.gateways],
             "sidecars": [
                 {
                     "name": sidecar.workload.name,
@@ -72,6 +65,29 @@ class Ready:
         }
 
 
+def _gateway(gateway: LocalProxy) -> dict[str, object]:
+    """Return the public form of a gateway."""
+    return {
+        "name": gateway.workload.name,
+        "namespace": gateway.workload.namespace,
+        "ports": gateway.gateway_ports,
+        "admin": str(gateway.admin),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPorts:
+    """A gateway answers at other ports than before: declared ports with their addresses, those that are new and those that are gone."""
+
+    gateway: LocalProxy
+    opened: Mapping[str, str]
+    closed: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the public form: the gateway as in ``ready``, with what is new and gone."""
+        return {"event": "gateway", **_gateway(self.gateway), "opened": dict(self.opened), "closed": dict(self.closed)}
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessDied:
     """A process ended on its own and is started again."""
@@ -82,6 +98,9 @@ class ProcessDied:
     def to_json(self) -> dict[str, object]:
         """Return the public form."""
         return {"event": "restart", "name": self.name, "reason": self.reason}
+
+
+DevEvent = Event | ProcessDied | GatewayPorts
 
 
 class Reporter(Protocol):
@@ -95,7 +114,7 @@ class Reporter(Protocol):
         """Everything runs."""
         ...
 
-    def event(self, event: Event | ProcessDied) -> None:
+    def event(self, event: DevEvent) -> None:
         """Something happened after that."""
         ...
 
@@ -118,9 +137,9 @@ class JsonReporter:
         """Write the first line."""
         self._write(ready.to_json())
 
-    def event(self, event: Event | ProcessDied) -> None:
-        """Write changes, answers of proxies and restarts; who connects is of no interest here."""
-        if isinstance(event, ConfigApplied | Acked | Nacked | ProcessDied):
+    def event(self, event: DevEvent) -> None:
+        """Write changes, answers of proxies, ports of gateways and restarts; who connects is of no interest here."""
+        if isinstance(event, ConfigApplied | Acked | Nacked | ProcessDied | GatewayPorts):
             self._write(event.to_json())
 
     async def watch(self, mesh: LocalMesh) -> None:

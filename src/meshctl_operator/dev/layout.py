@@ -11,7 +11,7 @@ from meshctl_operator.bootstrap.options import DEFAULT_ADMIN_PORT
 from meshctl_operator.dev.addresses import GATEWAY_PORTS, LOOPBACK, AddressBook
 from meshctl_operator.dev.envoys import EnvoyAdmin
 from meshctl_operator.dev.overlay import Placed
-from meshctl_operator.dev.workloads import LocalWorkload, Role
+from meshctl_operator.dev.workloads import LocalWorkload, Role, Server
 from meshctl_operator.model.proxies import LocalBinding, Locality, Proxy, ProxyRole
 
 _NO_PROXY: Final = "localhost,127.0.0.1"
@@ -63,8 +63,11 @@ class LocalProxy:
     @property
     def gateway_ports(self) -> dict[str, str]:
         """The declared ports of a gateway with the addresses at which it answers for them."""
-        bound = dict(self.ports)
-        return {str(declared): f"{self.address}:{bound.get(translated, translated)}" for declared, translated in self.workload.servers}
+        return {str(server.number): self.address_of(server) for server in self.workload.servers}
+
+    def address_of(self, server: Server) -> str:
+        """Return where a server of a gateway listens, as ``address:port``."""
+        return f"{self.address}:{dict(self.ports).get(server.target, server.target)}"
 
     @property
     def inbound(self) -> tuple[str, ...]:
@@ -109,7 +112,7 @@ def lay_out(workloads: Iterable[LocalWorkload], book: AddressBook) -> tuple[Loca
 
 def _gateway(workload: LocalWorkload, book: AddressBook, *, entrance: bool) -> LocalProxy:
     """Return the layout of a gateway. Ports 80 and 443 move to 8080 and 8443; whatever is taken moves to a free port."""
-    listen = dict.fromkeys((*GATEWAY_PORTS, *workload.targets, *(translated for _, translated in workload.servers)))
+    listen = dict.fromkeys((*GATEWAY_PORTS, *workload.targets, *(server.target for server in workload.servers)))
     address = LOOPBACK if entrance else book.workload()
     bound = {wanted: book.port(wanted, address) for wanted in dict.fromkeys(GATEWAY_PORTS.get(port, port) for port in listen)}
     ports = tuple(sorted((port, bound[GATEWAY_PORTS.get(port, port)]) for port in listen))

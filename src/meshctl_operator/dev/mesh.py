@@ -24,6 +24,7 @@ from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.controlplane.source import Source
 from meshctl_operator.dev.addresses import LOOPBACK, AddressBook
 from meshctl_operator.dev.config import DevConfig, ProcessEntry
+from meshctl_operator.dev.entrances import moved, with_open_ports
 from meshctl_operator.dev.envoys import envoy_command
 from meshctl_operator.dev.events import ProcessDied, Ready, Reporter
 from meshctl_operator.dev.layout import LocalProxy, lay_out, without_proxies
@@ -78,6 +79,7 @@ class LocalMesh:
         self._plane: ControlPlane | None = None
         self.proxies: tuple[LocalProxy, ...] = ()
         self.placement = Placement((), ())
+        self._local = LocalObjects(())
 
     async def run(self, reporter: Reporter) -> None:
         """Start everything, tell the reporter, and keep it running until cancelled. All processes are gone when this returns or raises."""
@@ -105,7 +107,9 @@ class LocalMesh:
                 start(envoy.run(), envoy.command.name)
             await self._until_ready(envoys)
             await self.settled()
+            self.proxies = await with_open_ports(self.proxies, self._local.observed_objects())
             events = stack.enter_context(plane.events.subscribe())
+            edits = stack.enter_context(plane.events.subscribe())
             limits = without_tcp(objects, self.placement.workloads)
             findings = sorted_unique((*self.placement.findings, *limits, *plane.diagnostics()))
             reporter.ready(
@@ -115,6 +119,7 @@ class LocalMesh:
                 start(_tell_deaths(process, reporter), f"deaths of {process.command.name}")
             known = frozenset(obj.key for obj in objects)
             start(_forward(events, reporter, known), "events")
+            start(self._follow_entrances(edits, reporter), "entrances")
             await reporter.watch(self)
             await asyncio.Event().wait()
 
@@ -123,6 +128,15 @@ class LocalMesh:
         if self._plane is not None:
             with contextlib.suppress(TimeoutError):
                 await self._plane.settled()
+
+    async def _follow_entrances(self, edits: Subscription, reporter: Reporter) -> None:
+        """Tell the reporter when gateways answer at other ports, once they do."""
+        async for event in edits:
+            if isinstance(event, ConfigApplied) and event.resources:
+                await self.settled()
+                before, self.proxies = self.proxies, await with_open_ports(self.proxies, self._local.observed_objects())
+                for change in moved(before, self.proxies):
+                    reporter.event(change)
 
     async def traffic(self) -> dict[str, Traffic]:
         """Return what each workload has answered, as its Envoy counts it; workloads whose Envoy does not answer are left out."""
@@ -141,8 +155,8 @@ class LocalMesh:
         certificates = (
             tls_secret(entry.namespace, entry.secret, throw_away_certificate(entry.hosts)) for entry in self._config.file.certificates
         )
-        local = LocalObjects((proxy.placed for proxy in self.proxies), certificates)
-        sources: list[Source] = [local.observed(files), local]
+        self._local = LocalObjects((proxy.placed for proxy in self.proxies), certificates)
+        sources: list[Source] = [self._local.observed(files), self._local]
         if self._config.mesh_config is not None:
             sources.append(MeshConfigSource(self._config.mesh_config, settings.mesh_settings))
         return ControlPlane(settings, sources)

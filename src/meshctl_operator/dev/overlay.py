@@ -104,7 +104,7 @@ class LocalObjects:
         """Take the workloads that run here, and objects that never change."""
         self._placed = tuple(placed)
         self._fixed = tuple(fixed)
-        self._services: dict[str, dict[ObjectKey, ConfigObject[ServiceSpec]]] = {}
+        self._seen: dict[str, dict[ObjectKey, ConfigObject[Any]]] = {}
         self._unsynced: set[str] = set()
         self._submitted: dict[ObjectKey, Upsert] = {}
         self._news = asyncio.Event()
@@ -116,16 +116,16 @@ class LocalObjects:
 
     def observed(self, source: Source) -> Source:
         """Return a source that says the same and lets us listen. Of two with the same Service the one observed first wins."""
-        self._services[source.name] = {}
+        self._seen[source.name] = {}
         self._unsynced.add(source.name)
         return _Observed(source, self)
 
     def take(self, changes: ChangeSet) -> None:
-        """Note what an observed source says about Services."""
-        known = self._services[changes.source]
+        """Note what an observed source says about Services and Gateways."""
+        known = self._seen[changes.source]
         for change in changes.changes:
             match change:
-                case Upsert(object=obj) if obj.kind is Kind.SERVICE:
+                case Upsert(object=obj) if obj.kind in (Kind.SERVICE, Kind.GATEWAY):
                     known[change.key] = obj
                 case Delete():
                     known.pop(change.key, None)
@@ -135,13 +135,18 @@ class LocalObjects:
             self._unsynced.discard(changes.source)
         self._news.set()
 
+    def observed_objects(self) -> tuple[ConfigObject[Any], ...]:
+        """Return the Services and Gateways that count now."""
+        found: dict[ObjectKey, ConfigObject[Any]] = {}
+        for known in self._seen.values():
+            for key, obj in known.items():
+                found.setdefault(key, obj)
+        return tuple(found.values())
+
     def changes(self) -> tuple[Change, ...]:
         """Return what differs from what was returned before."""
-        services: dict[ObjectKey, ConfigObject[ServiceSpec]] = {}
-        for known in self._services.values():
-            for key, service in known.items():
-                services.setdefault(key, service)
-        slices = (each for service in services.values() for each in endpoint_slices(service, self._placed))
+        services = (obj for obj in self.observed_objects() if obj.kind is Kind.SERVICE)
+        slices = (each for service in services for each in endpoint_slices(service, self._placed))
         wanted = {upsert.key: upsert for upsert in (*self._fixed, *slices)}
         gone = tuple(Delete(key) for key in sorted(self._submitted.keys() - wanted.keys()))
         fresh = tuple(upsert for key, upsert in sorted(wanted.items()) if self._submitted.get(key) != upsert)

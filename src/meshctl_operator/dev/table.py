@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
@@ -16,9 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from meshctl_operator.base.diagnostics import Diagnostic, Severity
-from meshctl_operator.controlplane.events import Acked, ConfigApplied, Event, Nacked
-from meshctl_operator.dev.events import ProcessDied, Ready
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.controlplane.events import Acked, ConfigApplied, Nacked
+from meshctl_operator.dev.events import DevEvent, GatewayPorts, ProcessDied, Ready
 from meshctl_operator.dev.layout import LocalProxy
+from meshctl_operator.dev.workloads import Server
+from meshctl_operator.sources.codes import FILE_KIND
 
 if TYPE_CHECKING:
     from meshctl_operator.dev.mesh import LocalMesh, Traffic
@@ -45,11 +50,13 @@ class Change:
 
     def line(self) -> str:
         """Return the edit in one line."""
-        what = ", ".join(map(str, self.config.changed)) or "no object changed"
-        if self.config.rejected:
-            what = f"{', '.join(map(str, self.config.rejected))} rejected, the last good state stays"
+        changed, rejected = (", ".join(map(_named, keys)) for keys in (self.config.changed, self.config.rejected))
+        what = "; ".join(part for part in (changed, f"{rejected} rejected, the last good state stays" if rejected else "") if part)
+        if self.config.healed and not what:
+            return f"mended: {_counted(self.config.healed, 'finding')} gone, and every object is as it was"
         if not self.config.resources:
-            return f"{what}: {_counted(self.config.healed, 'finding')} gone" if self.config.healed else f"{what}: no Envoy is concerned"
+            gone = f", {_counted(self.config.healed, 'finding')} gone" if self.config.healed else ""
+            return f"{what or 'no object changed'}: no Envoy is concerned{gone}"
         count = _counted(self.config.resources, "resource")
         if not self.answers.proxies:
             return f"{what}: {count}, on the way"
@@ -64,7 +71,7 @@ class Changes:
         self.last: deque[Change] = deque(maxlen=_CHANGES_SHOWN)
         self._answers: dict[int, Answers] = {}
 
-    def take(self, event: Event | ProcessDied) -> None:
+    def take(self, event: DevEvent) -> None:
         """Note an event."""
         match event:
             case ConfigApplied():
@@ -84,16 +91,34 @@ class Changes:
         return self._answers.setdefault(revision, Answers())
 
 
+def _shown(finding: Diagnostic) -> Text:
+    """Return a finding as one line in the colour of its severity; a file below the current folder is called by its path from there."""
+    with contextlib.suppress(ValueError):
+        finding = finding.at(str(Path(finding.source or "").relative_to(Path.cwd())), finding.line)
+    return Text(str(finding), style=_SEVERITY_STYLE[finding.severity])
+
+
+def _named(key: ObjectKey) -> str:
+    """Return how people call an object; a file is called by its path."""
+    return key.name if key.kind == FILE_KIND else str(key)
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def remark(event: Event | ProcessDied) -> tuple[str, str] | None:
+def remark(event: DevEvent) -> tuple[str, str] | None:
     """Return what an event tells people beyond the table, and its style; None for events that only move the table."""
     match event:
         case Nacked():
             objects = ", ".join(map(str, event.objects)) or ", ".join(event.resources)
             return f"{event.proxy} rejects {event.type} ({objects}): {event.detail}", "bold red"
+        case GatewayPorts():
+            servers = {str(server.number): server for server in event.gateway.workload.servers}
+            opened = [url for number in event.opened for url, _ in _entrance(event.gateway, servers[number], ())]
+            closed = [f"port {number}" for number in event.closed if number not in event.opened]
+            said = (f"answers at {', '.join(opened)}" if opened else "", f"no longer answers at {', '.join(closed)}" if closed else "")
+            return f"{event.gateway.workload.name} {' and '.join(filter(None, said))}", "bold cyan"
         case ProcessDied():
             return f"{event.name} ended with {event.reason}; it is started again", "yellow"
         case _:
@@ -117,18 +142,18 @@ class PlainReporter:
     def ready(self, ready: Ready) -> None:
         """Say where to click."""
         for finding in ready.findings:
-            self._finding(finding)
+            self._console.print(_shown(finding))
         self._console.print(f"ready in {ready.ms / 1000:.1f} s")
         for url, gateway in entrances(ready):
             self._console.print(f"  {url}  ({gateway})")
         self._console.print(f"  log: {ready.log}")
 
-    def event(self, event: Event | ProcessDied) -> None:
+    def event(self, event: DevEvent) -> None:
         """Say what changed, once the Envoys have it."""
         self._changes.take(event)
         if isinstance(event, ConfigApplied):
             for finding in event.diagnostics:
-                self._finding(finding)
+                self._console.print(_shown(finding))
             self._fresh.put_nowait(self._changes.last[-1])
         elif said := remark(event):
             self._console.print(Text(said[0], style=said[1]))
@@ -139,9 +164,6 @@ class PlainReporter:
             change = await self._fresh.get()
             await mesh.settled()
             self._console.print(Text(change.line()))
-
-    def _finding(self, finding: Diagnostic) -> None:
-        self._console.print(Text(str(finding), style=_SEVERITY_STYLE[finding.severity]))
 
 
 class LiveReporter:
@@ -163,15 +185,19 @@ class LiveReporter:
     def ready(self, ready: Ready) -> None:
         """Say what was found wrong; the rest is in the table."""
         for finding in ready.findings:
-            self._console.print(Text(str(finding), style=_SEVERITY_STYLE[finding.severity]))
+            self._console.print(_shown(finding))
         self._ready = ready
 
-    def event(self, event: Event | ProcessDied) -> None:
+    def event(self, event: DevEvent) -> None:
         """Note it; findings and rejections are printed above the table and stay there."""
         self._changes.take(event)
+        if isinstance(event, GatewayPorts) and self._ready is not None:
+            key = event.gateway.workload.key
+            proxies = (event.gateway if proxy.workload.key == key else proxy for proxy in self._ready.proxies)
+            self._ready = replace(self._ready, proxies=tuple(proxies))
         if isinstance(event, ConfigApplied):
             for finding in event.diagnostics:
-                self._console.print(Text(str(finding), style=_SEVERITY_STYLE[finding.severity]))
+                self._console.print(_shown(finding))
         elif said := remark(event):
             self._console.print(Text(said[0], style=said[1]))
 
@@ -215,13 +241,19 @@ class LiveReporter:
 
 
 def entrances(ready: Ready) -> list[tuple[str, str]]:
-    """Return the addresses that people can open, each with the gateway that answers; HTTPS by the usual port."""
+    """Return the addresses that people can open, each with the gateway that answers."""
     return [
-        (f"{'https' if declared == '443' else 'http'}://{bound}{path}", f"{gateway.workload.name} port {declared}")
+        entrance
         for gateway in ready.gateways
-        for declared, bound in gateway.gateway_ports.items()
-        for path in ready.paths or ("/",)
+        for server in gateway.workload.servers
+        for entrance in _entrance(gateway, server, ready.paths)
     ]
+
+
+def _entrance(gateway: LocalProxy, server: Server, paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the addresses of one port of a gateway; one that speaks no HTTP has no paths."""
+    shown = [""] if server.scheme == "tcp" else paths or ["/"]
+    return [(f"{server.scheme}://{gateway.address_of(server)}{path}", f"{gateway.workload.name} port {server.number}") for path in shown]
 
 
 def text_reporter() -> PlainReporter | LiveReporter:

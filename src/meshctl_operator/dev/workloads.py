@@ -31,19 +31,38 @@ class Role(StrEnum):
     APPLICATION = "application"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Server:
+    """A port that Gateways declare for a gateway. ``target`` is where it listens once a Service has translated the number."""
+
+    number: int
+    target: int
+    protocol: str = "HTTP"
+
+    @property
+    def scheme(self) -> str:
+        """What a URL of the port starts with."""
+        match self.protocol.upper():
+            case "HTTPS" | "TLS":
+                return "https"
+            case "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB":
+                return "http"
+            case _:
+                return "tcp"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalWorkload:
     """A Deployment that runs here.
 
-    ``targets`` are the ports on which its Services, or else its containers, expect it to listen. Of a gateway ``servers`` are the ports
-    that Gateways declare for it, each with the one on which it listens once a Service has translated it.
+    ``targets`` are the ports on which its Services, or else its containers, expect it to listen. ``servers`` are those of a gateway.
     """
 
     deployment: ConfigObject[DeploymentSpec]
     role: Role
     entry: WorkloadEntry | None = None
     targets: tuple[int, ...] = ()
-    servers: tuple[tuple[int, int], ...] = ()
+    servers: tuple[Server, ...] = ()
 
     @property
     def key(self) -> ObjectKey:
@@ -99,7 +118,7 @@ def place(objects: Iterable[ConfigObject[Any]], entries: Sequence[WorkloadEntry]
             used.add(id(entry))
         targets = target_ports(deployment, services)
         if _is_gateway(deployment, gateways):
-            placed.append(LocalWorkload(deployment, Role.GATEWAY, None, targets, _servers(deployment, gateways, services)))
+            placed.append(LocalWorkload(deployment, Role.GATEWAY, None, targets, servers_of(deployment, given)))
         elif entry is not None:
             placed.append(LocalWorkload(deployment, Role.APPLICATION, entry, targets))
         else:
@@ -163,18 +182,20 @@ def _selected_by(gateway: ConfigObject[GatewaySpec], deployment: ConfigObject[De
     return bool(gateway.spec.selector) and selects(gateway.spec.selector, deployment.spec.template.metadata.labels)
 
 
-def _servers(
-    deployment: ConfigObject[DeploymentSpec], gateways: Iterable[ConfigObject[GatewaySpec]], services: Iterable[ConfigObject[ServiceSpec]]
-) -> tuple[tuple[int, int], ...]:
-    """Return each declared server port of the gateway with the port that its Services translate it to, in order."""
+def servers_of(deployment: ConfigObject[DeploymentSpec], objects: Iterable[ConfigObject[Any]]) -> tuple[Server, ...]:
+    """Return the ports that the Gateways among the objects declare for a gateway, in order; a Gateway without a selector means them all."""
+    given = tuple(objects)
     translation: dict[int, int] = {}
-    for service in _services_of(deployment, services):
+    for service in _services_of(deployment, (obj for obj in given if obj.kind is Kind.SERVICE)):
         for port in service.spec.ports:
             translation.setdefault(port.port, target_port(deployment, port.target_port or port.port) or port.port)
-    declared = {
-        server.port.number for gateway in gateways if _selected_by(gateway, deployment) for server in gateway.spec.servers if server.port
-    }
-    return tuple((number, translation.get(number, number)) for number in sorted(declared))
+    declared: dict[int, str] = {}
+    for gateway in sorted((obj for obj in given if obj.kind is Kind.GATEWAY), key=lambda obj: obj.key):
+        if not gateway.spec.selector or _selected_by(gateway, deployment):
+            for server in gateway.spec.servers:
+                if server.port:
+                    declared.setdefault(server.port.number, server.port.protocol)
+    return tuple(Server(number, translation.get(number, number), protocol) for number, protocol in sorted(declared.items()))
 
 
 def _services_of(

@@ -37,6 +37,20 @@ SELECTOR_MATCHES_NOTHING: Final = define(
     example="spec: {hosts: [db.example.com], resolution: STATIC, workloadSelector: {labels: {app: db}}}",
     fix="Create the workloads, or correct the labels.",
 )
+TRAFFIC_DISTRIBUTION: Final = define(
+    "MC2305",
+    "The traffic distribution of a service is not compiled",
+    cause="The service asks for near endpoints first. That is not compiled yet: without outlier detection all endpoints are used alike.",
+    example="spec: {trafficDistribution: PreferClose}",
+    fix="Give the service a DestinationRule with outlierDetection; then nearer localities come first.",
+)
+AUTOMATIC_ADDRESS: Final = define(
+    "MC2306",
+    "Automatic addresses of a ServiceEntry are not used",
+    cause="The ServiceEntry has, or asks for, addresses that a controller allocates. They are not compiled yet: no listener has them.",
+    example="metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}}",
+    fix="Write the addresses into spec.addresses.",
+)
 UNKNOWN_RULE_HOST: Final = define(
     "MC2310",
     "A DestinationRule is about no known service",
@@ -58,6 +72,16 @@ IGNORED_POLICY: Final = define(
     cause="Rules for the same host are merged, the oldest first. One trafficPolicy is used as a whole; policies are not mixed.",
     example="two DestinationRules for host reviews, both with a trafficPolicy",
     fix="Move the settings into the older rule.",
+)
+NARROWED_EXPORT: Final = define(
+    "MC2316",
+    "A DestinationRule is seen by fewer namespaces than it is exported to",
+    cause=(
+        "Rules for the same host are merged, the oldest first. A rule that is exported to more namespaces than an older one becomes part of"
+        " that, and the namespaces to which only the younger one is exported see neither."
+    ),
+    example="two DestinationRules for host reviews, the older with exportTo: [shop], the younger with exportTo: [shop, bank]",
+    fix="Export both rules to the same namespaces, or make them one rule.",
 )
 TLS_NOT_COMPILED: Final = define(
     "MC2313",

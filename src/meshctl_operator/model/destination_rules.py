@@ -124,7 +124,7 @@ def merged_rules(ctx: Context, index: Index, namespace: str, host: str) -> tuple
 
 def merge_diagnostics(ctx: Context, namespace: str, host: str) -> tuple[Diagnostic, ...]:
     """Return what was left out when the rules of a namespace for that host were merged."""
-    return _merge(ctx, Index.LOCAL, namespace, host)[1]
+    return tuple(dict.fromkeys(found for index in (Index.LOCAL, Index.EXPORTED) for found in _merge(ctx, index, namespace, host)[1]))
 
 
 def _merge(ctx: Context, index: Index, namespace: str, host: str) -> tuple[tuple[MergedRule, ...], tuple[Diagnostic, ...]]:
@@ -171,21 +171,25 @@ def _is_indexed(rule: MergedRule, index: Index, namespace: str, default: tuple[s
 
 
 def _merge_into(merged: list[MergedRule], rule: MergedRule, found: list[Diagnostic]) -> None:
-    """Merge the rule into the older ones that it is compatible with, and keep it apart where its visibility or selector differs."""
-    apart: int | None = len(merged)
+    """Merge the rule into the older ones that it is compatible with, and keep it apart where its visibility or selector differs.
+
+    A rule that is exported wider than an older one is merged into that as well and is gone as a rule of its own, as with Istio.
+    """
+    apart = True
     for position, older in enumerate(merged):
-        if older.selector != rule.selector:
+        wider = bool(older.export_to) and rule.export_to > older.export_to
+        if older.selector != rule.selector or not (wider or rule.export_to == older.export_to):
             continue
-        if rule.export_to == older.export_to:
-            apart = None
-        elif older.export_to and rule.export_to > older.export_to:
-            # Seen by more namespaces than the older rule: it stands before it, since of several the last one that is seen is used.
-            apart = None if apart is None else min(apart, position)
-        else:
-            continue
+        apart = False
         merged[position] = _combined(older, rule, found)
-    if apart is not None:
-        merged.insert(apart, rule)
+        if wider:
+            unseen = ", ".join(sorted(rule.export_to - older.export_to))
+            message = (
+                f"is merged into the older DestinationRule {older.key.name!r} for {rule.host}, whose exportTo then holds: not {unseen}"
+            )
+            found.append(codes.NARROWED_EXPORT.warning(rule.key, "spec.exportTo", message, hint="export both rules to the same namespaces"))
+    if apart:
+        merged.append(rule)
 
 
 def _combined(older: MergedRule, rule: MergedRule, found: list[Diagnostic]) -> MergedRule:

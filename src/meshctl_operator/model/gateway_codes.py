@@ -55,7 +55,10 @@ CREDENTIAL_MISSING: Final = define(
     "The Secret of a server does not exist",
     cause="credentialName is looked up in the namespace of the gateway workload, not in that of the Gateway object.",
     example="tls: {mode: SIMPLE, credentialName: shop-cert}   # no Secret shop-cert in istio-system",
-    fix="Create the Secret in the namespace that the message names. The server is served as soon as it is there.",
+    fix=(
+        "Create the Secret in the namespace that the message names; the server is served as soon as it is there. translate, whose inputs"
+        " seldom hold Secrets, takes it to exist and only warns."
+    ),
     istio_code="IST0161",
 )
 CREDENTIAL_UNUSABLE: Final = define(

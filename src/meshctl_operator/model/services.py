@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -107,6 +107,9 @@ _RESOLUTIONS: Final = {
     DeclaredResolution.DNS_ROUND_ROBIN: Resolution.DNS_ROUND_ROBIN_LB,
 }
 
+_DISTRIBUTION: Final = "networking.istio.io/traffic-distribution"
+_AUTOMATIC_ADDRESSES: Final = "networking.istio.io/enable-autoallocate-ip"
+
 
 def services(ctx: Context) -> tuple[Service, ...]:
     """Return every service of the mesh, oldest first (creation time, name, namespace)."""
@@ -169,7 +172,8 @@ def _same_but_for_ports(one: Service, other: Service) -> bool:
 
 
 def _oldest_first(found: Service) -> tuple[float, str, str, str]:
-    return (found.created, found.source.name, found.namespace, found.host)
+    """Sort key: creation time, then name (of a ServiceEntry's service: its host), then namespace; last the object, to leave no tie."""
+    return (found.created, found.name, found.namespace, found.source.name)
 
 
 def _in_order_of_visibility(found: Iterable[Service], namespace: str, default: tuple[str, ...]) -> tuple[Service, ...]:
@@ -224,7 +228,20 @@ def _from_kubernetes(obj: ConfigObject[ServiceSpec], domain: str) -> Compiled[tu
         service_accounts=accounts,
         node_local=spec.internal_traffic_policy == "Local",
     )
-    return Compiled((found,))
+    return Compiled((found,), tuple(_traffic_distribution(obj)))
+
+
+def _traffic_distribution(obj: ConfigObject[ServiceSpec]) -> Iterator[Diagnostic]:
+    """Yield a warning where a service prefers near endpoints."""
+    for path, value in (
+        ("spec.trafficDistribution", obj.spec.traffic_distribution),
+        (f"metadata.annotations[{_DISTRIBUTION}]", obj.meta.annotations.get(_DISTRIBUTION, "")),
+    ):
+        if value:
+            message = f"{value} is not compiled yet: endpoints of all localities are used alike"
+            hint = "with outlierDetection in a DestinationRule nearer localities come first"
+            yield codes.TRAFFIC_DISTRIBUTION.warning(obj.key, path, message, hint=hint)
+            return
 
 
 def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[Service, ...]]:
@@ -256,8 +273,21 @@ def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[S
                 race_first_connect=obj.meta.annotations.get("istio.io/connect-strategy") == "RACE_FIRST_TCP_CONNECT",
             )
             for host in dict.fromkeys(spec.hosts)
-        )
+        ),
+        tuple(_automatic_addresses(obj)),
     )
+
+
+def _automatic_addresses(obj: ConfigObject[ServiceEntrySpec]) -> Iterator[Diagnostic]:
+    """Yield a warning where a ServiceEntry has addresses from a controller, or asks for them by its label."""
+    hint = "write the addresses into spec.addresses"
+    if obj.status is not None and obj.status.addresses:
+        found = ", ".join(dict.fromkeys(address.value for address in obj.status.addresses))
+        message = f"{found} are not used: automatic addresses are not compiled yet"
+        yield codes.AUTOMATIC_ADDRESS.warning(obj.key, "status.addresses", message, hint=hint)
+    elif obj.meta.labels.get(_AUTOMATIC_ADDRESSES) == "true":
+        path = f"metadata.labels[{_AUTOMATIC_ADDRESSES}]"
+        yield codes.AUTOMATIC_ADDRESS.warning(obj.key, path, "has no effect: automatic addresses are not compiled yet", hint=hint)
 
 
 def _target_port(value: int | str | None) -> int | str:

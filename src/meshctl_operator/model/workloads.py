@@ -182,7 +182,7 @@ def _labelled_locality(labels: dict[str, str]) -> Locality | None:
 def _container_ports(spec: PodSpec) -> tuple[tuple[str, int], ...]:
     """Return the named ports of the containers; of two with one name the first counts."""
     found: dict[str, int] = {}
-    for container in spec.containers:
+    for container in spec.serving_containers:
         for port in container.ports:
             if port.name:
                 found.setdefault(port.name, port.container_port)

@@ -15,6 +15,7 @@ from meshctl_operator.sources.positions import line_of_path
 from meshctl_operator.sources.yaml_reader import MAX_DEPTH, Flaw, Value, read
 
 _SEPARATOR: Final = re.compile(r"---(?:\s|$)")
+_SHOWN: Final = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _broken(source: str, index: int, offset: int, text: str, flaw: Flaw) -> Docu
 def _unfold(value: Value, document: Document) -> Iterator[Document]:
     """Yield the document, or each item of a List."""
     if not isinstance(value, dict):
-        kind = "a list" if isinstance(value, list) else f"the single value {value!r}"
+        kind = "a list" if isinstance(value, list) else f"the single value {_shown(value)}"
         yield _unusable(document, codes.NOT_AN_OBJECT, f"is {kind}; an object with apiVersion, kind and metadata was expected")
         return
     items = value.get("items")
@@ -126,7 +127,15 @@ def _unfold(value: Value, document: Document) -> Iterator[Document]:
         if isinstance(item, dict):
             yield replace(place, raw=item)
         else:
-            yield _unusable(place, codes.NOT_AN_OBJECT, f"{prefix} is {item!r}; an object with apiVersion, kind and metadata was expected")
+            yield _unusable(
+                place, codes.NOT_AN_OBJECT, f"{prefix} is {_shown(item)}; an object with apiVersion, kind and metadata was expected"
+            )
+
+
+def _shown(value: Value) -> str:
+    """Return a value as it may stand in the file, cut short where it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
 
 
 def _unusable(document: Document, code: Code, message: str) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,15 +16,25 @@ from meshctl_operator.sources.documents import Document, parse
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
+_BESIDE_SHOWN: Final = 8  # names in the hint for a path that does not exist
 
 
 def check_paths(paths: Iterable[str]) -> None:
     """Raise SettingsError for the first path that does not exist."""
     for path in paths:
         if path != STDIN and not Path(path).exists():
-            parent = Path(path).parent
-            near = sorted(entry.name for entry in parent.iterdir())[:8] if parent.is_dir() else []
-            raise SettingsError(f'"{path}" does not exist', hint=f"{parent} has {', '.join(near)}" if near else None)
+            raise SettingsError(f'"{path}" does not exist', hint=_near(Path(path)))
+
+
+def _near(path: Path) -> str | None:
+    """Return what may have been meant by a path that does not exist: a similar name, else what stands beside it."""
+    folder = path.parent
+    beside = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".")) if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, beside, 1)
+    if close:
+        return f'did you mean "{folder / close[0]}"?'
+    shown = ", ".join(beside[:_BESIDE_SHOWN]) + (", ..." if len(beside) > _BESIDE_SHOWN else "")
+    return f'"{folder}" has {shown}' if beside else None
 
 
 def list_files(root: Path, exclude: frozenset[Path] = frozenset()) -> list[Path]:
@@ -72,7 +83,7 @@ def read_documents(paths: Iterable[str]) -> Iterator[Document]:
     check_paths(given)
     for path in given:
         if path == STDIN:
-            yield from parse(_stdin(), STDIN_NAME)
+            yield from parse(read_stdin(), STDIN_NAME)
             continue
         for file in list_files(Path(path)):
             text = read_text(file)
@@ -82,8 +93,8 @@ def read_documents(paths: Iterable[str]) -> Iterator[Document]:
                 yield from parse(text, str(file))
 
 
-def _stdin() -> str:
-    """Return standard input as text."""
+def read_stdin() -> str:
+    """Return standard input as text. Raises SettingsError when it is none."""
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:

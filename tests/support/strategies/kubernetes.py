@@ -43,14 +43,18 @@ def _service_spec() -> JsonStrategy:
         "selector": app_labels,
     }
     optional = some({"publishNotReadyAddresses": st.booleans(), "internalTrafficPolicy": st.sampled_from(("Cluster", "Local"))}, most=1)
-    external = st.fixed_dictionaries({"type": st.just("ExternalName"), "externalName": st.just("api.example.com"), "ports": _service_ports()})
+    external = st.fixed_dictionaries(
+        {"type": st.just("ExternalName"), "externalName": st.just("api.example.com"), "ports": _service_ports()}
+    )
     usual = st.builds(lambda spec, extra: spec | extra, st.fixed_dictionaries(plain), optional)
     return st.one_of(usual, usual, usual, external)
 
 
 def _exported() -> JsonStrategy:
     """Draw metadata of a Service: sometimes with the annotation that hides it."""
-    hidden = st.fixed_dictionaries({"annotations": st.fixed_dictionaries({"networking.istio.io/exportTo": st.sampled_from((".", "~", "shop"))})})
+    hidden = st.fixed_dictionaries(
+        {"annotations": st.fixed_dictionaries({"networking.istio.io/exportTo": st.sampled_from((".", "~", "shop"))})}
+    )
     return st.one_of(st.just({}), st.just({}), hidden)
 
 
@@ -75,7 +79,9 @@ def endpoint_slices() -> JsonStrategy:
     endpoint = st.builds(
         lambda fixed, extra: fixed | extra,
         st.fixed_dictionaries({"addresses": st.sampled_from([[address] for address in POD_ADDRESSES])}),
-        some({"conditions": conditions, "targetRef": reference, "zone": st.sampled_from(("zone1", "zone2")), "nodeName": st.just("node-1")}),
+        some(
+            {"conditions": conditions, "targetRef": reference, "zone": st.sampled_from(("zone1", "zone2")), "nodeName": st.just("node-1")}
+        ),
     )
     slice_port = st.fixed_dictionaries({"name": st.sampled_from(PORT_NAMES), "port": st.sampled_from((8080, 9090))})
     body = st.fixed_dictionaries(

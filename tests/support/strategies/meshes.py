@@ -90,19 +90,34 @@ def mesh_states(draw: st.DrawFn, *, least: int = 4, most: int = 14) -> MeshState
     return MeshState(unique([gateway_service(), *draw(base), *draw(rest)]), settings)
 
 
-PARTS = (("spec",), ("status",), ("endpoints",), ("stringData",), ("metadata", "labels"), ("metadata", "annotations"), ("metadata", "creationTimestamp"))
+PARTS = (
+    ("spec",),
+    ("status",),
+    ("endpoints",),
+    ("stringData",),
+    ("metadata", "labels"),
+    ("metadata", "annotations"),
+    ("metadata", "creationTimestamp"),
+)
 
 
-@st.composite
-def edited(draw: st.DrawFn, document: JsonObject, parts: Sequence[tuple[str, ...]] = PARTS) -> JsonObject:
-    """Draw an accepted document of the same key that differs in one part at most."""
-    kind = key_of(document).kind
-    source = draw(KINDS[Kind(kind)].filter(is_accepted))
-    *way, part = draw(st.sampled_from(parts))
+def with_part(document: JsonObject, source: JsonObject, number: int) -> JsonObject:
+    """Return the document with one of its parts (``number`` modulo how many the two have) as in another document of its kind."""
+    there = [part for part in PARTS if part[-1] in {**document, **source} or part[-1] in {**document["metadata"], **source["metadata"]}]
+    *way, part = there[number % len(there)]
     changed = {**document, "metadata": dict(document["metadata"])}
     target, origin = (changed["metadata"], source["metadata"]) if way else (changed, source)
     if part in origin:
         target[part] = origin[part]
     else:
         target.pop(part, None)
+    return changed
+
+
+@st.composite
+def edited(draw: st.DrawFn, document: JsonObject) -> JsonObject:
+    """Draw an accepted document of the same key and age with the contents of another one of its kind."""
+    source = draw(KINDS[Kind(document["kind"])].filter(is_accepted))
+    meta = {**document["metadata"], **{name: value for name, value in source["metadata"].items() if name in {"labels", "annotations"}}}
+    changed = {**source, "metadata": meta}
     return changed if is_accepted(changed) else document

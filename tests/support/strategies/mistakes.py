@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +14,45 @@ from meshctl_operator.apis.kinds import KINDS as KNOWN
 from tests.support.strategies.alphabet import JsonObject, JsonStrategy
 from tests.support.strategies.meshes import KINDS
 
-TEXTS = ("", " ", "*", "**", "*.", ".", "-", "a b", "a\nb", "\x00", "\x7f", "ü", "%", "%REQ(", "[", "(?=x)", "(" * 40, "\\9", "x" * 300, "/", "//")
-HOSTS = ("*", "*.", "*a.com", "a.*.com", "a..b", "A.Example.COM", "10.0.0.1", "::1", "10.0.0.0/33", "unix://", "ns/", "/host", "~/*", "host:80")
+TEXTS = (
+    "",
+    " ",
+    "*",
+    "**",
+    "*.",
+    ".",
+    "-",
+    "a b",
+    "a\nb",
+    "\x00",
+    "\x7f",
+    "ü",
+    "%",
+    "%REQ(",
+    "[",
+    "(?=x)",
+    "(" * 40,
+    "\\9",
+    "x" * 300,
+    "/",
+    "//",
+)
+HOSTS = (
+    "*",
+    "*.",
+    "*a.com",
+    "a.*.com",
+    "a..b",
+    "A.Example.COM",
+    "10.0.0.1",
+    "::1",
+    "10.0.0.0/33",
+    "unix://",
+    "ns/",
+    "/host",
+    "~/*",
+    "host:80",
+)
 WORDS = ("NONE", "HTTP", "UDP", "MUTUAL", "AUTO_PASSTHROUGH", "nope", "0s", "-1s", "1ns", "999999h", "1", "true")
 NUMBERS = (-(2**63), -1, 0, 1, 99, 101, 600, 15001, 15006, 65535, 65536, 2**31, 2**32, 2**64, 0.1, -0.5, 1e308)
 ODD: tuple[Any, ...] = (None, True, False, [], {}, [None], [[]], {"": ""}, {"a": None}, [{}], {"number": 0}, {"exact": "", "regex": "["})
@@ -27,11 +64,19 @@ odd_values: SearchStrategy[Any] = st.one_of(*map(st.sampled_from, (TEXTS, HOSTS,
 
 def json_values() -> SearchStrategy[Any]:
     """Draw anything that YAML or JSON can hold, keys that are no text included."""
-    moment = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+    moment = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     scalars = st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.binary(max_size=4), st.sampled_from((moment, moment.date()))
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.binary(max_size=4),
+        st.sampled_from((moment, moment.date())),
     )
-    keys = st.one_of(st.text(max_size=6), st.sampled_from(("spec", "hosts", "http", "name", "metadata", "labels")), st.integers(), st.none())
+    keys = st.one_of(
+        st.text(max_size=6), st.sampled_from(("spec", "hosts", "http", "name", "metadata", "labels")), st.integers(), st.none()
+    )
     return st.recursive(
         scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=3)), max_leaves=12
     )
@@ -45,7 +90,9 @@ def enveloped(draw: st.DrawFn, contents: SearchStrategy[Any]) -> JsonObject:
     document: JsonObject = {"apiVersion": group + info.versions[0], "kind": info.kind.value, "metadata": {"name": "x"}}
     parts = draw(
         st.lists(
-            st.sampled_from(("spec", "metadata", "status", "data", "stringData", "endpoints", "ports", "subsets", "kind")), unique=True, max_size=3
+            st.sampled_from(("spec", "metadata", "status", "data", "stringData", "endpoints", "ports", "subsets", "kind")),
+            unique=True,
+            max_size=3,
         )
     )
     return {**document, **{part: draw(contents) for part in parts}}
@@ -73,7 +120,10 @@ def broken_documents(draw: st.DrawFn, name: str | None = None) -> JsonObject:
     if name is not None:
         document["metadata"]["name"] = name
     for _ in range(draw(st.integers(1, 3))):
-        *way, last = draw(st.sampled_from(list(_places(document))))
+        places = list(_places(document))
+        if not places:  # nothing is left to break
+            break
+        *way, last = draw(st.sampled_from(places))
         target: Any = document
         for step in way:
             target = target[step]
@@ -88,8 +138,6 @@ def broken_documents(draw: st.DrawFn, name: str | None = None) -> JsonObject:
                 target["unknownField"] = draw(odd_values)
             case _:
                 pass
-        if not isinstance(document.get("metadata"), dict):
-            break
     return document
 
 

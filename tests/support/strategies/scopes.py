@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from tests.support.strategies.alphabet import JsonStrategy, app_labels, few, flags, ports, routing, some
 from tests.support.strategies.policies import traffic_policies
 
-EGRESS_HOSTS = ("*/*", "./*", "shop/*", "default/*", "~/*", "*/api.example.com", "default/cart.default.svc.cluster.local", "*/*.example.com")
+EGRESS_HOSTS = (
+    "*/*",
+    "./*",
+    "shop/*",
+    "default/*",
+    "~/*",
+    "*/api.example.com",
+    "default/cart.default.svc.cluster.local",
+    "*/*.example.com",
+)
 MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
 
 
@@ -45,7 +54,9 @@ def mesh_configs() -> JsonStrategy:
             "accessLogFile": st.just("/dev/stdout"),
             "accessLogFormat": st.sampled_from(("%REQ(:PATH)%\n", "%NO_SUCH%")),
             "accessLogEncoding": st.just("JSON"),
-            "pathNormalization": st.sampled_from([{"normalization": name} for name in ("NONE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")]),
+            "pathNormalization": st.sampled_from(
+                [{"normalization": name} for name in ("NONE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")]
+            ),
             "inboundClusterStatName": st.just("%SERVICE%"),
             "outboundClusterStatName": st.just("%SERVICE_FQDN%_%SERVICE_PORT%"),
             "proxyHttpPort": ports,

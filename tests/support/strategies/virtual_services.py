@@ -38,7 +38,9 @@ _regexes = st.sampled_from((".*", "/a.*", "^[a-z]+$"))
 
 def _string_match(values: SearchStrategy[str]) -> JsonStrategy:
     return st.one_of(
-        values.map(lambda value: {"exact": value}), values.map(lambda value: {"prefix": value}), _regexes.map(lambda value: {"regex": value})
+        values.map(lambda value: {"exact": value}),
+        values.map(lambda value: {"prefix": value}),
+        _regexes.map(lambda value: {"regex": value}),
     )
 
 
@@ -143,7 +145,12 @@ def _rewrite() -> JsonStrategy:
 
 def _redirect() -> JsonStrategy:
     where = some(
-        {"uri": _paths, "authority": st.just("www.example.com"), "scheme": st.just("https"), "redirectCode": st.sampled_from((301, 302, 308))},
+        {
+            "uri": _paths,
+            "authority": st.just("www.example.com"),
+            "scheme": st.just("https"),
+            "redirectCode": st.sampled_from((301, 302, 308)),
+        },
         least=1,
     )
     port = st.sampled_from(({}, {"port": 8443}, {"derivePort": "FROM_REQUEST_PORT"}, {"derivePort": "FROM_PROTOCOL_DEFAULT"}))
@@ -178,9 +185,7 @@ def _http_rule(gateways: SearchStrategy[list[str]], *, delegates: bool) -> JsonS
     actions: list[JsonStrategy] = [forward, forward, forward, redirect, direct]
     if delegates:
         name = st.sampled_from((*DELEGATES, "missing"))
-        actions.append(
-            st.builds(lambda name, extra: {"delegate": {"name": name} | extra}, name, some({"namespace": namespaces}, most=1))
-        )
+        actions.append(st.builds(lambda name, extra: {"delegate": {"name": name} | extra}, name, some({"namespace": namespaces}, most=1)))
     head = some({"match": few(_match(gateways), least=1), "name": st.sampled_from(("one", "two"))}, most=2)
     return st.builds(lambda action, start: start | action, st.one_of(actions), head)
 

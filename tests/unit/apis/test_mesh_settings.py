@@ -8,5 +8,5 @@ from meshctl_operator.apis.mesh_settings import MeshSettings
 
 def test_settings_are_values() -> None:
     """Settings with equal content are equal, so that an unchanged file changes nothing."""
-    assert MeshSettings() == MeshSettings(MeshConfig(), "cluster.local", ())
+    assert MeshSettings() == MeshSettings(MeshConfig(), "cluster.local", (), assumes_secrets=False)
     assert MeshSettings(MeshConfig(proxy_http_port=1)) != MeshSettings()

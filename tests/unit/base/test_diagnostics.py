@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import pytest
 
 from meshctl_operator.base import codes
@@ -32,6 +34,24 @@ def test_json_form(code: codes.Code) -> None:
         "hint": "do this",
         "istio_code": "IST0101",
     }
+
+
+def test_json_form_is_plain_data(code: codes.Code) -> None:
+    """A kind that is an enum is written as text, which every encoder knows."""
+
+    class Kind(StrEnum):
+        A = "A"
+
+    shown = code.error(ObjectKey(Kind.A, "", "x"), "", "is wrong").to_json()["object"]
+    assert isinstance(shown, dict)
+    assert type(shown["kind"]) is str
+
+
+def test_a_file_is_named_once(code: codes.Code) -> None:
+    """A finding about a file as a whole says its name as the place alone."""
+    found = code.error(ObjectKey("File", "", "a.yaml"), "", "is not YAML").at("a.yaml", 3)
+    assert str(found) == "a.yaml:3: error [MC1] is not YAML"
+    assert str(code.error(ObjectKey("MeshConfig", "", "mesh"), "", "is odd")) == "error [MC1] MeshConfig mesh: is odd"
 
 
 def test_text_form(code: codes.Code) -> None:

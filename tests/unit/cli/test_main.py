@@ -11,7 +11,7 @@ import pytest
 from meshctl_operator import __version__
 from meshctl_operator.base.errors import MeshctlError, SettingsError
 from meshctl_operator.cli import main as module
-from meshctl_operator.cli.main import VERBS, LazyGroup, cli, main
+from meshctl_operator.cli.main import RESERVED, VERBS, LazyGroup, cli, main
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +35,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
     assert "Usage:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["analyze"], ["vaildate"], ["--nonsense"], ["validate", "--nonsense"], ["validate"], ["serve"]])
+@pytest.mark.parametrize("arguments", [["vaildate"], ["--nonsense"], ["validate", "--nonsense"], ["validate"], ["serve"]])
 def test_bad_usage_exits_64(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """With a message and a hint on standard error, and nothing on standard output."""
     assert main(arguments) == 64
@@ -49,6 +49,16 @@ def test_a_misspelled_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str])
     """Typing errors are the usual cause."""
     main(["vaildate"])
     assert 'Did you mean "validate"?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [*RESERVED, "ps", "pc"])
+def test_verbs_to_come_say_so(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those who know other meshes type them; what serves in their place today is the hint."""
+    assert main([verb, "something"]) == 64
+    shown = capsys.readouterr().err
+    assert "is not there yet" in shown
+    assert "hint: " in shown
+    assert verb not in VERBS
 
 
 @pytest.mark.parametrize(

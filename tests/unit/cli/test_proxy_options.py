@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from meshctl_operator.apis.changes import Rejected
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.cli.proxy_options import described_proxy, read_inputs, read_mapping
+from meshctl_operator.cli.proxy_options import described_proxy, read_inputs, read_mapping, refuse_shared_stdin
 from meshctl_operator.model.proxies import ProxyRole
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {ports: [{name: http, port: 9080}]}\n"
@@ -46,11 +47,21 @@ def test_a_mistake_names_the_file(tmp_path: Path) -> None:
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """``-`` is standard input."""
-    monkeypatch.setattr("sys.stdin", io.StringIO("{type: router}"))
-    assert read_mapping("-") == {"type": "router"}
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"{type: router}")))
+    assert read_mapping("-").raw == {"type": "router"}
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: 1\n---\nb: 2\n", "holds 2 documents"), ("a: [\n", "MC4001"), ("", "holds 0 documents")])
+def test_standard_input_has_one_reader() -> None:
+    """Two options that both read it are bad usage: one of them would get nothing."""
+    with pytest.raises(SettingsError, match="-f and --proxy-file both read standard input"):
+        refuse_shared_stdin(["mesh", "-"], proxy_file="-", mesh_config=None)
+    refuse_shared_stdin(["-"], proxy_file="proxy.json", mesh_config=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: 1\n---\nb: 2\n", "holds 2 documents"), ("a: [\n", "MC4001"), ("", "holds 0 documents"), ("x", r"x\.yaml:1: is not a mapping")],
+)
 def test_one_document(tmp_path: Path, text: str, message: str) -> None:
     """A file of one mapping holds exactly that."""
     path = tmp_path / "x.yaml"

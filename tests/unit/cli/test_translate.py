@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ def test_mesh_config(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     result = json.loads(out)
     assert code == 0
     assert "127.0.0.1_15007" in [listener["name"] for listener in result["listeners"]]
-    assert [finding["source"] for finding in result["diagnostics"]] == [str(path)]
+    assert [(finding["source"], finding["line"]) for finding in result["diagnostics"]] == [(str(path), 2)]
 
 
 def test_a_bad_mesh_config_is_exit_65(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,11 +187,12 @@ def test_objects_given_twice_and_lists() -> None:
 
 
 def test_batch_from_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines in, lines out, in order; empty lines are passed over; an error makes the exit code 1."""
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{request()}\n\n{{\n"))
+    """Lines in, lines out, in order; empty lines are passed over; an error, be it bytes that are no text, makes the exit code 1."""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(f"{request()}\n\n{{\n".encode() + b"\xff\n")))
     code, out, _ = run(capsys, "--batch", "-")
-    first, second = map(json.loads, out.splitlines())
+    first, second, third = map(json.loads, out.splitlines())
     assert code == 1
+    assert "line 4 is not JSON" in third["error"]
     assert (first["id"], first["error"]) == ("one", None)
     assert (second["id"], second["result"]) == (None, None)
 

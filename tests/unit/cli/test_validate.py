@@ -86,3 +86,22 @@ def test_a_missing_file_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None
     """The message names it."""
     assert main(["validate", "-f", "no/such/file.yaml"]) == 64
     assert "no/such/file.yaml" in capsys.readouterr().err
+
+
+def test_yaml_output_of_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings are plain data, also where their object is named by an enum."""
+    path = tmp_path / "a.yaml"
+    path.write_text(BAD)
+    assert main(["validate", "-o", "yaml", str(path)]) == 65
+    (entry,) = yaml.safe_load(capsys.readouterr().out)["objects"]
+    assert entry["diagnostics"][0]["object"]["kind"] == entry["kind"]
+
+
+def test_nothing_found_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without objects is fine, but most often a mistake: a note on standard error says where was looked."""
+    (tmp_path / ".hidden.yaml").write_text(GOOD)
+    assert main(["validate", str(tmp_path), "-o", "json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["summary"]["accepted"] == 0
+    assert str(tmp_path) in shown.err
+    assert "hidden" in shown.err

@@ -45,6 +45,24 @@ def test_a_sidecar_has_both_directions() -> None:
     assert names(mesh, SIDECAR, emit.ENDPOINT_TYPE) == ["outbound|80||cart.shop.svc.cluster.local"]
 
 
+def test_a_sidecar_does_not_listen_on_its_own_address() -> None:
+    """An endpoint of a headless service has listeners for the other endpoints, not for itself."""
+    mesh = TextMesh("""
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 5432, name: tcp}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}}
+addressType: IPv4
+ports: [{name: tcp, port: 5432}]
+endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]
+""")
+    assert names(mesh, SIDECAR, emit.LISTENER_TYPE) == ["10.0.0.2_5432", "virtualInbound", "virtualOutbound"]
+
+
 def test_a_gateway_has_what_its_gateways_open() -> None:
     """Its listener, its routes, and no inbound side."""
     mesh = TextMesh(SHOP)

@@ -12,6 +12,7 @@ from meshctl_operator.apis.changes import Change, Rejected, Upsert
 from meshctl_operator.apis.decode import Skipped, decode
 from meshctl_operator.apis.mesh_config import MeshConfig
 from meshctl_operator.apis.mesh_settings import MeshSettings
+from meshctl_operator.base.diagnostics import Severity
 from meshctl_operator.bootstrap.static import KeyPair
 from meshctl_operator.controlplane.certificates import throw_away_certificate
 from meshctl_operator.controlplane.proxy_descriptions import parse_proxy, read_proxy
@@ -210,3 +211,13 @@ def test_one_certificate_for_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("meshctl_operator.controlplane.translation.throw_away_certificate", make)
     stand_alone(gateway())
     assert len(made) == 1
+
+
+def test_a_secret_that_is_not_among_the_inputs() -> None:
+    """Files seldom hold the Secrets of a cluster: the listener is shown as it is with the Secret, and a warning says so."""
+    result = translate(changes(MESH + "---" + GATEWAY), read_proxy(ROUTER))
+    assert result.secrets == ("kubernetes://cert",)
+    assert [listener["name"] for listener in result.served.listeners] == ["0.0.0.0_443"]
+    assert [(finding.code, finding.severity) for finding in result.diagnostics if finding.code == "MC2107"] == [
+        ("MC2107", Severity.WARNING)
+    ]

@@ -16,7 +16,7 @@ from meshctl_operator.dev.config import WorkloadEntry
 from meshctl_operator.dev.overlay import LocalObjects, Placed, endpoint_slices, tls_secret
 from meshctl_operator.dev.workloads import place
 from meshctl_operator.sources.memory import MemorySource
-from tests.support.local_objects import decoded, deployment, service
+from tests.support.local_objects import decoded, deployment, gateway, service
 
 ENTRIES = [WorkloadEntry(deployment=name, command=("run",)) for name in ("reviews-v1", "reviews-v2")]
 
@@ -152,6 +152,17 @@ def test_the_first_source_wins() -> None:
     (change,) = local.changes()
     assert isinstance(change, Upsert)
     assert spec_of(change).ports[0].port == 1000
+
+
+def test_services_and_gateways_are_remembered() -> None:
+    """What is observed can be asked for, as it counts now; other kinds are not kept."""
+    local = LocalObjects(())
+    local.observed(MemorySource(name="files"))
+    objects = decoded("---".join((service("reviews"), gateway("entrance"), deployment("reviews-v1"))))
+    local.take(ChangeSet(tuple(map(Upsert, objects)), "files"))
+    assert [obj.key.name for obj in local.observed_objects()] == ["reviews", "entrance"]
+    local.take(ChangeSet((Delete(objects[1].key),), "files"))
+    assert [obj.key.name for obj in local.observed_objects()] == ["reviews"]
 
 
 def test_places_are_asked_of_the_source_behind() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +17,11 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.events import Acked, ConfigApplied, Connected, Nacked
 from meshctl_operator.dev import codes
 from meshctl_operator.dev.envoys import EnvoyAdmin
-from meshctl_operator.dev.events import ProcessDied, Ready
+from meshctl_operator.dev.events import GatewayPorts, ProcessDied, Ready
 from meshctl_operator.dev.layout import LocalProxy
 from meshctl_operator.dev.mesh import Traffic
-from meshctl_operator.dev.table import Changes, LiveReporter, PlainReporter, entrances, remark, text_reporter
-from meshctl_operator.dev.workloads import place
+from meshctl_operator.dev.table import Changes, LiveReporter, PlainReporter, _shown, entrances, remark, text_reporter
+from meshctl_operator.dev.workloads import Server, place
 from tests.support.local_objects import decoded, deployment, gateway
 
 KEY = ObjectKey("VirtualService", "default", "reviews")
@@ -58,9 +61,28 @@ APPLIED = ConfigApplied(7, (KEY,), (), 2)
         ),
         ((ConfigApplied(7, (KEY,), (), 0),), "VirtualService/default/reviews: no Envoy is concerned"),
         ((ConfigApplied(7, (), (KEY,), 0),), "VirtualService/default/reviews rejected, the last good state stays: no Envoy is concerned"),
-        ((ConfigApplied(7, (), (), 0, healed=1),), "no object changed: 1 finding gone"),
+        ((ConfigApplied(7, (), (), 0, healed=1),), "mended: 1 finding gone, and every object is as it was"),
+        ((ConfigApplied(7, (KEY,), (), 0, healed=2),), "VirtualService/default/reviews: no Envoy is concerned, 2 findings gone"),
+        (
+            (ConfigApplied(7, (), (ObjectKey("File", "", "a.yaml"),), 0),),
+            "a.yaml rejected, the last good state stays: no Envoy is concerned",
+        ),
+        (
+            (ConfigApplied(7, (KEY,), (ObjectKey("Gateway", "a", "b"),), 1),),
+            "VirtualService/default/reviews; Gateway/a/b rejected, the last good state stays: 1 resource, on the way",
+        ),
     ],
-    ids=["on the way", "live", "answered before it was told", "no difference", "rejected", "mended"],
+    ids=[
+        "on the way",
+        "live",
+        "answered before it was told",
+        "no difference",
+        "rejected",
+        "mended",
+        "mended and changed",
+        "a file",
+        "both",
+    ],
 )
 def test_an_edit_in_one_line(events: tuple[Any, ...], line: str) -> None:
     """The line says what changed, how much of it, and when the last Envoy had it."""
@@ -75,13 +97,30 @@ def test_only_the_last_edits_are_kept() -> None:
 @pytest.mark.parametrize(
     ("paths", "urls"),
     [
-        ((), ["http://127.0.0.1:8080/", "https://127.0.0.1:8443/"]),
-        (("/productpage",), ["http://127.0.0.1:8080/productpage", "https://127.0.0.1:8443/productpage"]),
+        ((), ["http://127.0.0.1:8080/", "http://127.0.0.1:8443/"]),
+        (("/productpage",), ["http://127.0.0.1:8080/productpage", "http://127.0.0.1:8443/productpage"]),
     ],
 )
 def test_where_to_click(paths: tuple[str, ...], urls: list[str]) -> None:
     """Each port of a gateway is an address to open, at the path worth opening."""
     assert [url for url, _ in entrances(ready(*paths))] == urls
+
+
+def test_a_port_without_http_has_no_path() -> None:
+    """TCP is no page to open."""
+    told = ready("/productpage")
+    (edge,) = told.proxies
+    tcp = replace(edge, workload=replace(edge.workload, servers=(Server(31400, 31400, "TCP"), Server(8443, 8443, "HTTPS"))))
+    urls = [url for url, _ in entrances(replace(told, proxies=(tcp,)))]
+    assert urls == ["tcp://127.0.0.1:31400", "https://127.0.0.1:8443/productpage"]
+
+
+def test_a_gateway_at_other_ports() -> None:
+    """The line says where the new port is, and which is gone."""
+    (edge,) = ready().proxies
+    said = remark(GatewayPorts(edge, {"80": "127.0.0.1:8080"}, {"81": "127.0.0.1:81"}))
+    assert said is not None
+    assert said[0] == "gw answers at http://127.0.0.1:8080/ and no longer answers at port 81"
 
 
 def test_remarks() -> None:
@@ -156,6 +195,9 @@ async def test_table_for_terminals() -> None:
     reporter.ready(ready())
     reporter.event(APPLIED)
     reporter.event(ProcessDied("reviews-v1", "exit code 1"))
+    (edge,) = ready().proxies
+    here = replace(edge, workload=replace(edge.workload, servers=(Server(9000, 9000),)))
+    reporter.event(GatewayPorts(here, {"9000": "127.0.0.1:9000"}, {}))
     mesh: Any = SettledMesh()
     watching = asyncio.create_task(reporter.watch(mesh))
     await screen.shows("reviews-v2")
@@ -165,8 +207,17 @@ async def test_table_for_terminals() -> None:
     page = Console(file=io.StringIO(), width=160)
     page.print(reporter.render(2.0, {"reviews-v2": Traffic(2, 2, 0, 0)}))
     assert isinstance(page.file, io.StringIO)
+    assert page.file.getvalue().startswith("http://127.0.0.1:9000/  gw port 9000\n")
     row = next(line for line in page.file.getvalue().splitlines() if line.startswith("reviews-v2"))
     assert row.split() == ["reviews-v2", "12", "5", "10", "1", "1"]
+
+
+def test_files_below_the_current_folder_are_called_from_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A place can be clicked or copied; one elsewhere keeps its full path."""
+    monkeypatch.chdir(tmp_path)
+    assert _shown(FINDING.at(str(tmp_path / "mesh" / "a.yaml"), 3)).plain.startswith(f"mesh{os.sep}a.yaml:3: warning")
+    assert _shown(FINDING.at("/elsewhere/a.yaml", 3)).plain.startswith("/elsewhere/a.yaml:3: warning")
+    assert _shown(FINDING).plain == str(FINDING)
 
 
 @pytest.mark.parametrize(("terminal", "kind"), [(True, LiveReporter), (False, PlainReporter)], ids=["terminal", "pipe"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshctl_operator.dev.config import WorkloadEntry
-from meshctl_operator.dev.workloads import Role, paths_to_open, place, target_port
+from meshctl_operator.dev.workloads import Role, Server, paths_to_open, place, servers_of, target_port
 from tests.support.local_objects import decoded, deployment, gateway, service
 
 RUN_V1 = WorkloadEntry(deployment="reviews-v1", command=("run",))
@@ -116,7 +116,22 @@ def test_server_ports_are_translated_by_services() -> None:
         )
     )
     (workload,) = place(decoded(text), []).workloads
-    assert workload.servers == ((80, 8080), (9000, 9000))
+    assert workload.servers == (Server(80, 8080), Server(9000, 9000))
+
+
+def test_a_gateway_without_a_selector_means_every_gateway() -> None:
+    """Its servers are entrances as well; those of a Gateway for others are not."""
+    text = "---".join((gateway("all", selector="{}", port=81), gateway("other", selector="{role: other}", port=82)))
+    (edge,) = decoded(deployment("gw", labels="{role: edge}"))
+    assert servers_of(edge, decoded(text)) == (Server(81, 81),)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "scheme"), [("HTTP2", "http"), ("HTTPS", "https"), ("tls", "https"), ("TCP", "tcp"), ("MONGO", "tcp")]
+)
+def test_the_scheme_of_a_server(protocol: str, scheme: str) -> None:
+    """What a URL of the port starts with follows from its protocol, not from its number."""
+    assert Server(443, 443, protocol).scheme == scheme
 
 
 def virtual_service(gateways: str, match: str) -> str:

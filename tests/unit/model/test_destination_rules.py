@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from meshctl_operator.base.labels import Labels
-from meshctl_operator.model.destination_rules import destination_rule, inbound_destination_rule, policy_diagnostics
+from meshctl_operator.model.destination_rules import destination_rule, inbound_destination_rule, merge_diagnostics, policy_diagnostics
 from meshctl_operator.model.services import service
 from tests.support.mesh_text import TextMesh
 
@@ -125,11 +125,13 @@ def test_rules_of_one_host_are_merged_oldest_first(order: tuple[int, ...]) -> No
     assert subsets("".join(texts[index] for index in order)) == ["old", "middle", "young"]
 
 
-def test_a_wider_export_takes_over_what_the_narrower_one_says() -> None:
-    """A rule that more namespaces see completes the older one, and still holds alone for those who do not see that."""
+def test_a_wider_export_is_merged_into_the_narrower_one() -> None:
+    """A rule that is exported wider completes the older one and is no rule of its own: who does not see that sees neither, which is said."""
     text = rule("old", "server", age=9, body="exportTo: [client]") + rule("wide", "server", body="exportTo: [client, other]")
     assert subsets(text, "client") == ["old", "wide"]
-    assert subsets(text, "other") == ["wide"]
+    assert chosen(text, "other") is None
+    found = TextMesh(text).evaluate(merge_diagnostics, "server", HOST)
+    assert [(finding.code, finding.subject.name) for finding in found] == [("MC2316", "wide")]
 
 
 def test_rules_that_are_exported_differently_stay_apart() -> None:

@@ -125,6 +125,30 @@ def test_services_are_ordered_by_age_then_name_then_namespace() -> None:
     ]
 
 
+def test_a_service_of_a_service_entry_is_ordered_by_its_host() -> None:
+    """The name of such a service is its host, whatever its ServiceEntry is called."""
+    mesh = TextMesh(entry("a", "z.example.com") + entry("b", "c.example.com") + kubernetes("d"))
+    assert [each.name for each in mesh.evaluate(services)] == ["c.example.com", "d", "z.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "path"),
+    [
+        (kubernetes("web", spec="{clusterIP: 10.0.0.1, trafficDistribution: PreferClose}"), "MC2305", "spec.trafficDistribution"),
+        (
+            entry("a", "a.example.com").replace("metadata: {", "metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}, "),
+            "MC2306",
+            "metadata.labels[networking.istio.io/enable-autoallocate-ip]",
+        ),
+        (entry("a", "a.example.com") + "status: {addresses: [{value: 240.240.0.1}]}\n", "MC2306", "status.addresses"),
+    ],
+    ids=["distribution", "label", "status"],
+)
+def test_what_is_not_compiled_of_a_service_is_said(text: str, code: str, path: str) -> None:
+    """Preference for near endpoints and automatic addresses are not ignored in silence."""
+    assert [(found.code, found.path) for found in TextMesh(text).evaluate(service_diagnostics)] == [(code, path)]
+
+
 @pytest.mark.parametrize(
     ("export", "namespace", "seen"),
     [

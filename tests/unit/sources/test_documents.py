@@ -67,6 +67,21 @@ def test_what_is_no_mapping_is_reported(text: str) -> None:
     assert [finding.code for finding in document.findings] == [codes.NOT_AN_OBJECT.code]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("kind: List\nitems: [null]", "items[0] is null;"),
+        ("true", "is the single value true;"),
+        ("x" * 500, f'is the single value "{"x" * 55} ...;'),
+    ],
+    ids=["null", "boolean", "long"],
+)
+def test_values_are_shown_as_they_may_be_written(text: str, shown: str) -> None:
+    """In the notation of YAML and JSON, not of Python, and cut short."""
+    (document,) = parse(text, "f.yaml")
+    assert document.findings[0].message.startswith(shown)
+
+
 def test_json_is_read_as_json() -> None:
     """JSON may contain tabs and surrogate pairs, which YAML does not know."""
     (document,) = parse('\n{\n\t"kind": "A",\n\t"spec": {"x": ["\\ud83d\\ude00", 1]}\n}', "f.json")

@@ -47,8 +47,12 @@ def test_missing_paths_are_bad_usage(tmp_path: Path) -> None:
     write(tmp_path, "reviews.yaml")
     with pytest.raises(SettingsError, match="does not exist") as caught:
         check_paths([str(tmp_path / "revews.yaml")])
-    assert "reviews.yaml" in (caught.value.hint or "")
+    assert caught.value.hint == f'did you mean "{tmp_path / "reviews.yaml"}"?'
     assert caught.value.exit_code == 64
+    write(tmp_path, ".git/config.yaml")
+    with pytest.raises(SettingsError) as caught:
+        check_paths([str(tmp_path / "zzz")])
+    assert caught.value.hint == f'"{tmp_path}" has reviews.yaml'
 
 
 def test_unreadable_files_are_findings(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Container(KubernetesView):
     image: str = ""
     ports: tuple[ContainerPort, ...] = ()
     env: tuple[EnvVar, ...] = ()
+    restart_policy: str = ""
 
 
 class PodIp(KubernetesView):
@@ -62,12 +63,18 @@ class PodSpec(KubernetesView):
     subdomain: str = ""
     host_network: bool = False
     containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
     status: PodStatus = Field(default_factory=PodStatus)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The addresses of the pod, the primary one first."""
         return tuple(ip.ip for ip in self.status.pod_ips if ip.ip) or ((self.status.pod_ip,) if self.status.pod_ip else ())
+
+    @property
+    def serving_containers(self) -> tuple[Container, ...]:
+        """The containers that run for as long as the pod does: all but the init containers that end, native sidecars included."""
+        return (*self.containers, *(container for container in self.init_containers if container.restart_policy == "Always"))
 
     @property
     def is_ready(self) -> bool:

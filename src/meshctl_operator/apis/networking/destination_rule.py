@@ -269,7 +269,7 @@ class RetryBudget(StrictModel):
 
     percent: Double | None = None
     min_retry_concurrency: UInt32 = 0
-    budget_interval: GoDuration | None = None
+    budget_interval: Annotated[GoDuration | None, validated_only("only requests that are active count")] = None
 
 
 class TrafficPolicy(StrictModel):
@@ -281,8 +281,8 @@ class TrafficPolicy(StrictModel):
     tls: ClientTls | None = None
     port_level_settings: tuple[PortTrafficPolicy, ...] = ()
     tunnel: Annotated[Tunnel | None, validated_only("connections are not tunnelled")] = None
-    proxy_protocol: Annotated[ProxyProtocol | None, validated_only("no PROXY header is sent")] = None
-    retry_budget: Annotated[RetryBudget | None, validated_only("connectionPool.http.maxRetries is the limit")] = None
+    proxy_protocol: ProxyProtocol | None = None
+    retry_budget: RetryBudget | None = None
 
 
 class Subset(StrictModel):

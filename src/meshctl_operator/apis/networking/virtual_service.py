@@ -25,8 +25,13 @@ from meshctl_operator.apis.support import validated_only
 
 
 def _null_is_presence(value: object) -> object:
-    """Istio accepts null for a header that must be absent, with the meaning of ``{}``."""
+    """Istio accepts null for a query parameter and for a header that must be absent, with the meaning of ``{}``."""
     return {key: StringMatch() if match is None else match for key, match in value.items()} if isinstance(value, Mapping) else value
+
+
+def _null_is_every_request(value: object) -> object:
+    """Istio accepts null for a match block, with the meaning of ``{}``: it matches every request."""
+    return [{} if block is None else block for block in value] if isinstance(value, list | tuple) else value
 
 
 class HeaderOperations(StrictModel):
@@ -56,7 +61,7 @@ class HttpMatchRequest(StrictModel):
     port: UInt32 = 0
     source_labels: FrozenMap[str, str] = Field(default_factory=dict)
     gateways: tuple[str, ...] = ()
-    query_params: FrozenMap[str, StringMatch] = Field(default_factory=dict)
+    query_params: Annotated[FrozenMap[str, StringMatch], BeforeValidator(_null_is_presence)] = Field(default_factory=dict)
     ignore_uri_case: Flag = False
     without_headers: Annotated[FrozenMap[str, StringMatch], BeforeValidator(_null_is_presence)] = Field(default_factory=dict)
     source_namespace: str = ""
@@ -214,7 +219,7 @@ class HttpRoute(StrictModel):
     """One rule: match blocks, any of which may hold, and what to do with the request (Istio ``HTTPRoute``)."""
 
     name: str = ""
-    match: tuple[HttpMatchRequest, ...] = ()
+    match: Annotated[tuple[HttpMatchRequest, ...], BeforeValidator(_null_is_every_request)] = ()
     route: tuple[HttpRouteDestination, ...] = ()
     redirect: HttpRedirect | None = None
     direct_response: HttpDirectResponse | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from meshctl_operator.apis import codes as structure_codes
 from meshctl_operator.apis.networking.service_entry import Resolution, ServiceEntrySpec, ServicePort
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
 from meshctl_operator.apis.validation import codes
@@ -50,9 +49,6 @@ def check_service_entry(spec: ServiceEntrySpec, findings: Findings) -> None:
         if spec.resolution is Resolution.NONE:
             message = "has no effect with resolution NONE, which sends traffic to the address that the client asked for"
             findings.warn(codes.DOUBTFUL_SE, "spec.workloadSelector", message, hint="use resolution STATIC")
-        if spec.resolution.is_dns:
-            message = f"is not compiled yet with resolution {spec.resolution}: the host itself is resolved"
-            findings.warn(structure_codes.NOT_COMPILED, "spec.workloadSelector", message)
 
 
 def _check_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
@@ -106,7 +102,7 @@ def _check_ports(spec: ServiceEntrySpec, findings: Findings) -> None:
 
 
 def _check_resolution(spec: ServiceEntrySpec, findings: Findings) -> None:
-    if spec.resolution.is_dns and not spec.endpoints and spec.workload_selector is None:
+    if spec.resolution.is_dns and not spec.endpoints:
         for index, host in enumerate(spec.hosts):
             if not is_fqdn(host):
                 message = f'"{host}" cannot be resolved by DNS'
@@ -130,7 +126,7 @@ def _check_endpoints(spec: ServiceEntrySpec, findings: Findings) -> None:
     is_given = "endpoints" in spec.model_fields_set
     if is_given and spec.workload_selector is not None:
         findings.error(codes.BAD_SE_ENDPOINTS, "spec.endpoints", "is not allowed beside workloadSelector", hint="keep one of them")
-    if spec.endpoints and spec.resolution in {Resolution.NONE, Resolution.DYNAMIC_DNS}:
+    if (is_given and spec.resolution is Resolution.NONE) or (spec.endpoints and spec.resolution is Resolution.DYNAMIC_DNS):
         hint = "use resolution STATIC or DNS"
         findings.error(codes.BAD_SE_ENDPOINTS, "spec.endpoints", f"is not allowed with resolution {spec.resolution}", hint=hint)
     most = 1 if spec.resolution is Resolution.DNS_ROUND_ROBIN else _MAX_ENDPOINTS
@@ -151,7 +147,7 @@ def _check_endpoints(spec: ServiceEntrySpec, findings: Findings) -> None:
 def _check_endpoint_address(endpoint: WorkloadEntrySpec, spec: ServiceEntrySpec, path: str, findings: Findings) -> None:
     address, where = endpoint.address, f"{path}.address"
     if not address:
-        if not endpoint.network:
+        if not endpoint.network or spec.resolution.is_dns:
             findings.error(codes.BAD_SE_ENDPOINTS, where, "is required")
     elif spec.resolution is Resolution.STATIC:
         if address.startswith(UNIX):

@@ -12,6 +12,7 @@ from meshctl_operator.apis.networking.sidecar import (
     IngressListener,
     OutboundMode,
     OutboundTrafficPolicy,
+    SidecarPort,
     SidecarSpec,
 )
 from meshctl_operator.apis.validation import codes
@@ -36,8 +37,9 @@ _TERMINATING: Final = frozenset({ServerTlsMode.SIMPLE, ServerTlsMode.MUTUAL, Ser
 
 def check_sidecar(spec: SidecarSpec, findings: Findings) -> None:
     """Check a Sidecar alone."""
-    if not spec.model_fields_set or not any(getattr(spec, name) for name in spec.model_fields_set):
-        findings.error(codes.EMPTY_SIDECAR, "spec", "is empty", hint="add egress, ingress or outboundTrafficPolicy")
+    if not (spec.egress or spec.ingress or spec.outbound_traffic_policy or spec.inbound_connection_pool):
+        message = "is empty" if spec.workload_selector is None else "says nothing about the workloads that it selects"
+        findings.error(codes.EMPTY_SIDECAR, "spec", message, hint="add egress, ingress or outboundTrafficPolicy")
     if spec.workload_selector is not None:
         check_selector(spec.workload_selector.labels, "spec.workloadSelector.labels", findings)
     ports: dict[int, str] = {}
@@ -60,10 +62,7 @@ def _check_ingress(listener: IngressListener, path: str, findings: Findings, por
             message = f"{port.number} is already the port of {ports[port.number]}"
             findings.error(codes.BAD_INGRESS, f"{path}.port.number", message)
         ports.setdefault(port.number, path)
-        if protocol_of(port.protocol) is None:
-            findings.error(codes.UNKNOWN_PROTOCOL, f"{path}.port.protocol", f'"{port.protocol}" is no protocol')
-        if port.name and not is_dns_label(port.name):
-            findings.error(codes.BAD_NAME, f"{path}.port.name", f'"{port.name}" is not a DNS label')
+        _check_port(port, f"{path}.port", findings)
         if port.target_port:
             hint = "use defaultEndpoint"
             findings.error(codes.BAD_INGRESS, f"{path}.port.targetPort", "is not supported", hint=hint)
@@ -79,6 +78,15 @@ def _check_ingress(listener: IngressListener, path: str, findings: Findings, por
         if listener.connection_pool.http is not None and protocol is not None and protocol not in HTTP_FAMILY:
             message = f"has no effect on protocol {protocol}"
             findings.warn(codes.BAD_INGRESS, f"{path}.connectionPool.http", message)
+
+
+def _check_port(port: SidecarPort, path: str, findings: Findings) -> None:
+    """Check the protocol, which is sniffed where there is none, and the name, which may be left out."""
+    if port.protocol and protocol_of(port.protocol) is None:
+        hint = "leave it out to have it sniffed"
+        findings.error(codes.UNKNOWN_PROTOCOL, f"{path}.protocol", f'"{port.protocol}" is no protocol', hint=hint)
+    if port.name and not is_dns_label(port.name):
+        findings.error(codes.BAD_NAME, f"{path}.name", f'"{port.name}" is not a DNS label')
 
 
 def _check_endpoint(endpoint: str, path: str, findings: Findings) -> None:
@@ -155,10 +163,9 @@ def _check_egress_listener(listener: EgressListener, path: str, findings: Findin
             findings.error(codes.BAD_EGRESS, f"{path}.captureMode", message, hint="use NONE")
     else:
         check_port(port.number, f"{path}.port.number", findings)
-    if protocol_of(port.protocol) is None:
-        findings.error(codes.UNKNOWN_PROTOCOL, f"{path}.port.protocol", f'"{port.protocol}" is no protocol')
-    if port.name and not is_dns_label(port.name):
-        findings.error(codes.BAD_NAME, f"{path}.port.name", f'"{port.name}" is not a DNS label')
+    _check_port(port, f"{path}.port", findings)
+    if port.target_port:
+        findings.error(codes.BAD_EGRESS, f"{path}.port.targetPort", "is not supported", hint="remove it")
     place: object = bind if is_socket else port.number
     if place in taken:
         findings.error(codes.BAD_EGRESS, f"{path}.{'bind' if is_socket else 'port.number'}", f"{place} is already taken by {taken[place]}")

@@ -148,7 +148,7 @@ def check_client_tls(tls: ClientTls, path: str, findings: Findings) -> None:
     if is_config_map and not scheme and rest.partition("/")[0] != findings.subject.namespace:
         message = f'"{tls.credential_name}" lies in another namespace'
         findings.error(codes.BAD_CLIENT_TLS, f"{path}.credentialName", message, hint=f"use one in {findings.subject.namespace}")
-    if tls.insecure_skip_verify:
+    if tls.insecure_skip_verify and tls.mode in {ClientTlsMode.SIMPLE, ClientTlsMode.MUTUAL}:
         verified = {"caCertificates": bool(tls.ca_certificates), "subjectAltNames": bool(tls.subject_alt_names)}
         if tls.mode is ClientTlsMode.SIMPLE:
             verified["credentialName"] = bool(tls.credential_name)
@@ -158,7 +158,7 @@ def check_client_tls(tls: ClientTls, path: str, findings: Findings) -> None:
 
 
 def _check_tunnel(tunnel: Tunnel, path: str, findings: Findings) -> None:
-    if tunnel.protocol.upper() not in {"", "CONNECT", "POST"}:
+    if tunnel.protocol not in {"", "CONNECT", "POST"}:
         findings.error(codes.UNKNOWN_PROTOCOL, f"{path}.protocol", f'"{tunnel.protocol}" is no protocol', hint="use CONNECT or POST")
     if not is_fqdn(tunnel.target_host) and not is_ip(tunnel.target_host):
         message = f'"{tunnel.target_host}" is neither a DNS name nor an address' if tunnel.target_host else "is required"

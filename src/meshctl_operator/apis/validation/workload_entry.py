@@ -13,6 +13,8 @@ from meshctl_operator.apis.validation.primitives import MAX_PORT, check_labels, 
 UNIX: Final = "unix://"
 _MAX_ADDRESS: Final = 256
 _MAX_PORTS: Final = 128
+_MAX_PORT_NAME: Final = 62
+_MAX_LABELS: Final = 256
 _MAX_TEXT: Final = 2048
 _MAX_ACCOUNT: Final = 253
 
@@ -45,11 +47,13 @@ def check_workload(spec: WorkloadEntrySpec, path: str, findings: Findings) -> No
         findings.error(codes.BAD_WE_PORTS, f"{path}.ports", f"has {len(spec.ports)} entries, at most {_MAX_PORTS} are allowed")
     for name, port in spec.ports.items():
         where = child(f"{path}.ports", name)
-        if not is_dns_label(name):
+        if not is_dns_label(name) or len(name) > _MAX_PORT_NAME:
             findings.error(codes.BAD_WE_PORTS, where, f'"{name}" is not the name of a port', hint="it is the name of a service port")
         if not 1 <= port <= MAX_PORT:
             findings.error(codes.BAD_WE_PORTS, where, f"{port} is not a port", hint=f"ports lie between 1 and {MAX_PORT}")
     check_labels(spec.labels, f"{path}.labels", findings)
+    if len(spec.labels) > _MAX_LABELS:
+        findings.error(codes.BAD_LABELS, f"{path}.labels", f"has {len(spec.labels)} entries, at most {_MAX_LABELS} are allowed")
     for field, text, most in (
         ("network", spec.network, _MAX_TEXT),
         ("locality", spec.locality, _MAX_TEXT),

@@ -9,6 +9,7 @@ from envoy.config.core.v3 import config_source_pb2, health_check_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
 
 from meshctl_operator.compiler.emit.endpoints import emit_address, emit_endpoints
+from meshctl_operator.compiler.emit.proxy_protocol import emit_with_proxy_header
 from meshctl_operator.compiler.emit.upstream_http import HTTP_OPTIONS, emit_http_options
 from meshctl_operator.compiler.emit.upstream_tls import emit_transport_socket
 from meshctl_operator.compiler.emit.values import emit_duration
@@ -50,8 +51,11 @@ def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
         _set_keepalive(message, cluster.keepalive)
     if cluster.http is not None:
         message.typed_extension_protocol_options[HTTP_OPTIONS].Pack(emit_http_options(cluster.http), deterministic=True)
-    if cluster.tls is not None:
-        message.transport_socket.CopyFrom(emit_transport_socket(cluster.tls))
+    socket = emit_transport_socket(cluster.tls) if cluster.tls is not None else None
+    if cluster.proxy_header is not None:
+        socket = emit_with_proxy_header(cluster.proxy_header, socket)
+    if socket is not None:
+        message.transport_socket.CopyFrom(socket)
     if cluster.bind_address:
         message.upstream_bind_config.source_address.CopyFrom(emit_address(cluster.bind_address, 0).socket_address)
     _set_metadata(message, cluster.metadata)
@@ -141,6 +145,9 @@ def _thresholds(breakers: BreakersInput) -> circuit_breaker_pb2.CircuitBreakers.
     message.max_pending_requests.value = breakers.max_pending_requests
     message.max_requests.value = breakers.max_requests
     message.max_retries.value = breakers.max_retries
+    if (budget := breakers.retry_budget) is not None:
+        message.retry_budget.budget_percent.value = budget.percent
+        message.retry_budget.min_retry_concurrency.value = budget.min_concurrency
     return message
 
 

@@ -62,14 +62,30 @@ class BalancingInput:
     warmup: WarmupInput | None = None
 
 
+class ProxyHeader(StrEnum):
+    """Version of the PROXY header before upstream connections (``ProxyProtocolConfig.Version``)."""
+
+    V1 = "V1"
+    V2 = "V2"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudgetInput:
+    """Retries as a share of the active requests, with so many at least (``Thresholds.RetryBudget``)."""
+
+    percent: float
+    min_concurrency: int
+
+
 @dataclass(frozen=True, slots=True)
 class BreakersInput:
-    """Limits of a cluster (``CircuitBreakers.Thresholds``, default priority)."""
+    """Limits of a cluster (``CircuitBreakers.Thresholds``, default priority). Envoy takes a retry budget before ``max_retries``."""
 
     max_connections: int = UNLIMITED
     max_pending_requests: int = UNLIMITED
     max_requests: int = UNLIMITED
     max_retries: int = UNLIMITED
+    retry_budget: RetryBudgetInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +193,7 @@ class ClusterInput:
     http: HttpInput | None = None
     outlier: OutlierInput | None = None
     tls: UpstreamTlsInput | None = None
+    proxy_header: ProxyHeader | None = None
     bind_address: str = ""
     keep_unused_hosts: bool = False
     metadata: MetadataInput = MetadataInput()

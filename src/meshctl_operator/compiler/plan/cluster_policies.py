@@ -13,6 +13,8 @@ from meshctl_operator.apis.networking.destination_rule import (
     H2UpgradePolicy,
     LoadBalancer,
     OutlierDetection,
+    ProxyProtocol,
+    RetryBudget,
     SimpleLb,
     TcpKeepalive,
 )
@@ -28,6 +30,8 @@ from meshctl_operator.compiler.inputs.clusters import (
     KeepaliveInput,
     LbPolicy,
     OutlierInput,
+    ProxyHeader,
+    RetryBudgetInput,
     UpstreamHttp,
     UpstreamTlsInput,
     WarmupInput,
@@ -41,6 +45,8 @@ _BARE_RING_SIZE: Final = 1024
 _MAX_RING_SIZE: Final = 8_388_608
 _MAX_TABLE_SIZE: Final = 5_000_011
 _PERCENT: Final = 100
+_RETRY_PERCENT: Final = 20.0  # Istio's and Envoy's own defaults
+_RETRY_CONCURRENCY: Final = 3
 _HTTP_STATUSES: Final = range(100, 600)
 
 
@@ -77,7 +83,7 @@ class Checks:
 # Connection pool
 
 
-def plan_breakers(pool: ConnectionPool | None) -> BreakersInput:
+def plan_breakers(pool: ConnectionPool | None, retry_budget: RetryBudgetInput | None = None) -> BreakersInput:
     """Return the limits of a cluster; 0 and unset lift a limit."""
     tcp, http = (pool.tcp, pool.http) if pool else (None, None)
     return BreakersInput(
@@ -85,7 +91,23 @@ def plan_breakers(pool: ConnectionPool | None) -> BreakersInput:
         max_pending_requests=_limit(http.http1_max_pending_requests if http else 0),
         max_requests=_limit(http.http2_max_requests if http else 0),
         max_retries=_limit(http.max_retries if http else 0),
+        retry_budget=retry_budget,
     )
+
+
+def plan_retry_budget(declared: RetryBudget | None, checks: Checks) -> RetryBudgetInput | None:
+    """Return which share of the requests may be retries; None where the policy has no budget."""
+    if declared is None:
+        return None
+    percent = declared.percent
+    if percent is None or not checks.within("retryBudget.percent", percent, 0, _PERCENT):
+        percent = _RETRY_PERCENT
+    return RetryBudgetInput(percent, declared.min_retry_concurrency or _RETRY_CONCURRENCY)
+
+
+def plan_proxy_header(declared: ProxyProtocol | None) -> ProxyHeader | None:
+    """Return the version of the PROXY header before upstream connections; None where none is sent."""
+    return None if declared is None else ProxyHeader(declared.version.value)
 
 
 def _limit(value: int) -> int:

@@ -189,7 +189,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         discovery=discovery,
         balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED) if original else policies.plan_balancing(policy.load_balancer, checks),
         connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
-        breakers=policies.plan_breakers(pool),
+        breakers=policies.plan_breakers(pool, policies.plan_retry_budget(policy.retry_budget, checks)),
         alt_stat_name=(_filled(config.outbound_cluster_stat_name, target) or target.name) + STAT_DELIMITER,
         panic_threshold=policies.plan_panic_threshold(outlier, checks),
         sticky_sessions=any(label == "istio.io/persistent-session" and value for label, value in service.labels),
@@ -201,6 +201,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         http=http,
         outlier=policies.plan_outlier(outlier, checks),
         tls=tls.context,
+        proxy_header=policies.plan_proxy_header(policy.proxy_protocol),
         metadata=MetadataInput(
             services=(ServiceInfo(service.host, service.name, service.namespace),),
             external=service.mesh_external and not target.subset,

@@ -176,15 +176,23 @@ class _Listener:
         self.found.append(codes.NO_TCP_ROUTE.warning(server.gateway, server.path, message, hint=hint))
         return None
 
-    def _add_chain(self, server: GatewayServer, chain: FilterChainInput, path: str, subject: ObjectKey | None = None) -> bool:
-        """Add what is still free of the chain; tell whether anything was."""
+    def _add_chain(self, server: GatewayServer, chain: FilterChainInput, path: str, rules: ObjectKey | None = None) -> bool:
+        """Add what is still free of the chain; tell whether anything was.
+
+        ``rules`` is the VirtualService of a chain that passes TLS through. Like Istio it takes all server names of a match or none: they
+        are meant to go to one place together.
+        """
         taken = self._claims.owner(chain)
+        if rules is not None and taken is not None:
+            message = f"has a server name that an earlier TLS rule or server takes on port {server.declared_port}; the match is left out"
+            self.found.append(codes.SNI_TAKEN.warning(rules, path, message, hint="list a server name once per port"))
+            return False
         cut = self._claims.take(chain)
         if taken is not None:
             kept = set(cut.match.server_names) if cut else set()
             lost = [name for name in chain.match.server_names if name not in kept] or ["every server name"]
             message = f"{', '.join(lost)} on port {server.declared_port} is taken by an earlier TLS rule or server; the first wins"
-            self.found.append(codes.SNI_TAKEN.warning(subject or server.gateway, path, message))
+            self.found.append(codes.SNI_TAKEN.warning(server.gateway, path, message))
         if cut is None:
             return False
         self.chains.append(cut)

@@ -12,7 +12,7 @@ from meshctl_operator.compiler.plan.secrets import SecretFault, sds_name, secret
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import gateway_codes as codes
 from meshctl_operator.model.gateways import GatewayServer
-from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.mesh import mesh_config, mesh_settings
 from meshctl_operator.model.views import SecretView
 
 ALPN: Final = ("h2", "http/1.1")
@@ -81,7 +81,7 @@ def plan_server_tls(
 
 
 def _certificates(ctx: Context, secrets: SecretView, server: GatewayServer, tls: ServerTls, found: list[Diagnostic]) -> tuple[str, ...]:
-    """Return the SDS names that can be served. A name that cannot is never referenced: Envoy would wait for it in vain."""
+    """Return the SDS names that can be served, or are taken to be. Any other is never referenced: Envoy would wait for it in vain."""
     credentials = [(f"{server.path}.tls.credentialNames[{i}]", name) for i, name in enumerate(tls.credential_names)]
     if tls.credential_name:
         credentials = [(f"{server.path}.tls.credentialName", tls.credential_name)]
@@ -99,6 +99,12 @@ def _certificates(ctx: Context, secrets: SecretView, server: GatewayServer, tls:
         problem = ctx.derive(secret_problem, secrets, name)
         if problem is None:
             usable.append(name)
+            continue
+        if problem.fault is SecretFault.MISSING and mesh_settings(ctx).assumes_secrets:
+            usable.append(name)
+            message = f'is "{credential}", but Secret {problem.message} among the inputs; it is taken to exist where this is served'
+            hint = f"without it the server is left out: Secret {secrets.namespace}/{secret_key(secrets, name).name}"
+            found.append(codes.CREDENTIAL_MISSING.warning(server.gateway, path, message, hint=hint))
             continue
         rest = "the server is left out" if len(credentials) == 1 else "the certificate is left out"
         message = f'is "{credential}", but Secret {problem.message}; {rest} until it can be used'

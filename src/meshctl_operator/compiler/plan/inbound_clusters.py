@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from meshctl_operator.apis.mesh_config import MESH_KEY
+from meshctl_operator.apis.mesh_config import MESH_KEY, InboundMode
 from meshctl_operator.apis.networking.destination_rule import ConnectionPool
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
@@ -39,8 +39,9 @@ _PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
 def plan_inbound_clusters(ctx: Context, view: InboundView) -> Compiled[tuple[Planned[ClusterInput], ...]]:
     """Return a cluster per target port of the workload, and the one for ports of no service.
 
-    Captured traffic goes on to its original address, sent from 127.0.0.6. In the local mesh nothing is captured: the application listens
-    on a loopback port of its own, and ports of no service lead nowhere. Without interception there is no inbound side.
+    Captured traffic goes on to its original address, sent from 127.0.0.6, or to the loopback address where the mesh says so
+    (``inboundTrafficPolicy`` LOCALHOST). In the local mesh nothing is captured: the application listens on a loopback port of its own, and
+    ports of no service lead nowhere. Without interception there is no inbound side.
     """
     clusters: list[Planned[ClusterInput]] = []
     found: list[Diagnostic] = []
@@ -80,19 +81,20 @@ def _plan_target(
     checks = policies.Checks(rule.key if rule else MESH_KEY, found)
     name = inbound_cluster(target.target_port)
     services = tuple(dict.fromkeys(ServiceInfo(each.service.host, each.service.name, each.service.namespace) for each in served))
-    local = view.local
+    port = dict(view.local.app_ports).get(target.target_port, target.target_port) if view.local else target.target_port
+    loopback = view.local is not None or config.inbound_traffic_policy.mode is InboundMode.LOCALHOST
     cluster = ClusterInput(
         name=name,
-        discovery=Discovery.ORIGINAL_DST if local is None else Discovery.STATIC,
-        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED if local is None else LbPolicy.ROUND_ROBIN),
+        discovery=Discovery.STATIC if loopback else Discovery.ORIGINAL_DST,
+        balancing=BalancingInput(LbPolicy.ROUND_ROBIN if loopback else LbPolicy.CLUSTER_PROVIDED),
         connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
         breakers=policies.plan_breakers(pool),
         alt_stat_name=(_filled(config.inbound_cluster_stat_name, target) or name) + STAT_DELIMITER,
-        load_assignment=None if local is None else _loopback(name, dict(local.app_ports).get(target.target_port, target.target_port)),
+        load_assignment=_loopback(name, port) if loopback else None,
         keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
         http=policies.plan_http(_protocol(target.port.protocol, use_client_protocol=_uses_client_protocol(pool)), pool, None, checks),
-        bind_address=_INBOUND_SOURCE if local is None else "",
-        keep_unused_hosts=local is None,
+        bind_address="" if loopback else _INBOUND_SOURCE,
+        keep_unused_hosts=not loopback,
         metadata=MetadataInput(services=services),
     )
     sources = (each.service.source for each in served)

@@ -78,7 +78,7 @@ def service_contributions(ctx: Context, view: OutboundView, service: Service) ->
         if kind is PortClass.HTTP:
             binds: tuple[tuple[str, tuple[str, ...]], ...] = ((WILDCARD, ()),)
         else:
-            binds = _binds(ctx, service)
+            binds = _binds(ctx, service, port)
         for address, ranges in binds:
             if address == WILDCARD and port.number in reserved:
                 message = f"is {port.number}, which sidecars use themselves; no listener is made for it"
@@ -93,9 +93,10 @@ def service_contributions(ctx: Context, view: OutboundView, service: Service) ->
     return Compiled(tuple(wanted), tuple(found))
 
 
-def headless_addresses(ctx: Context, host: str, namespace: str) -> tuple[str, ...]:
-    """Return the IPs behind a service without a VIP, sorted (tracked): the only endpoints that listeners ever depend on."""
-    return tuple(sorted({endpoint.address for endpoint in ctx.derive(endpoints, host, namespace) if is_ip(endpoint.address)}))
+def headless_addresses(ctx: Context, host: str, namespace: str, port_name: str) -> tuple[str, ...]:
+    """Return the IPs behind a port of a service without a VIP, sorted (tracked): the only endpoints that listeners ever depend on."""
+    served = (endpoint for endpoint in ctx.derive(endpoints, host, namespace) if endpoint.port_name == port_name)
+    return tuple(sorted({endpoint.address for endpoint in served if is_ip(endpoint.address)}))
 
 
 def l4_virtual_services(ctx: Context, view: OutboundView) -> tuple[ResolvedVirtualService, ...]:
@@ -103,7 +104,7 @@ def l4_virtual_services(ctx: Context, view: OutboundView) -> tuple[ResolvedVirtu
     return tuple(item for item in ctx.derive(scoped_virtual_services, view) if item.spec.tcp or item.spec.tls)
 
 
-def _binds(ctx: Context, service: Service) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _binds(ctx: Context, service: Service, port: ServicePort) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return listen addresses of a TCP or sniffed port, each with the address ranges that its chains are limited to."""
     plain = tuple(address for address in service.addresses if "/" not in address)
     if service.registry is ServiceRegistry.KUBERNETES and any(":" not in address for address in plain):
@@ -116,7 +117,7 @@ def _binds(ctx: Context, service: Service) -> tuple[tuple[str, tuple[str, ...]],
         return binds
     if service.resolution is not Resolution.PASSTHROUGH:
         return ((WILDCARD, ()),)
-    addresses = ctx.derive(headless_addresses, service.host, service.namespace)
+    addresses = ctx.derive(headless_addresses, service.host, service.namespace, port.name)
     if not addresses and service.registry is not ServiceRegistry.KUBERNETES and not service.selector:
         return ((WILDCARD, ()),)
     return tuple((address, ()) for address in addresses)

@@ -138,7 +138,7 @@ def _gateway_findings(ctx: Context, item: ResolvedVirtualService) -> Iterator[Di
 
 
 def _host_findings(ctx: Context, item: ResolvedVirtualService) -> Iterator[Diagnostic]:
-    """Yield hosts that cannot be served, and hosts of the mesh that an older VirtualService with the same audience has."""
+    """Yield hosts that cannot be served, and hosts of the mesh that go to another VirtualService for a namespace that sees both."""
     for index, host in enumerate(item.hosts):
         path = f"spec.hosts[{index}]"
         if not host or (problem := plain_text_problem(host)):
@@ -147,13 +147,22 @@ def _host_findings(ctx: Context, item: ResolvedVirtualService) -> Iterator[Diagn
             continue
         if MESH not in item.gateways:
             continue
+        age = "older "
         for key, audience in ctx.derive(mesh_owners, host.lower()):
             if key == item.key:
-                break
-            if audience & _audience(item):
-                message = f'"{_short(ctx, host, item.namespace)}" belongs to the older VirtualService {key.namespace}/{key.name}, whose rules hold'
+                age = ""
+            elif any(_beats(key, item.key, namespace, older=bool(age)) for namespace in audience & _audience(item)):
+                message = (
+                    f'"{_short(ctx, host, item.namespace)}" belongs to the {age}VirtualService {key.namespace}/{key.name}, whose rules hold'
+                )
                 yield codes.DUPLICATE_HOST.warning(item.key, path, message, hint="put the rules into one VirtualService")
                 break
+
+
+def _beats(one: ObjectKey, other: ObjectKey, namespace: str, *, older: bool) -> bool:
+    """Tell whether clients in a namespace that sees both go by the one: their own namespace's first, then the older."""
+    is_own, is_others = one.namespace == namespace, other.namespace == namespace
+    return older if is_own == is_others else is_own
 
 
 def mesh_owners(ctx: Context, host: str) -> tuple[tuple[ObjectKey, frozenset[str]], ...]:

@@ -20,6 +20,13 @@ def test_addresses(status: dict[str, object], addresses: tuple[str, ...]) -> Non
     assert PodSpec.model_validate({"status": status}).addresses == addresses
 
 
+def test_native_sidecars_serve_as_well() -> None:
+    """An init container that is restarted always runs beside the containers; one that ends does not."""
+    init = [{"name": "setup"}, {"name": "proxy", "restartPolicy": "Always"}]
+    spec = PodSpec.model_validate({"containers": [{"name": "app"}], "initContainers": init})
+    assert [container.name for container in spec.serving_containers] == ["app", "proxy"]
+
+
 @pytest.mark.parametrize(
     ("conditions", "ready"), [([{"type": "Ready", "status": "True"}], True), ([{"type": "Ready", "status": "False"}], False), ([], False)]
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshctl_operator.apis.networking.common import StringMatch
-from meshctl_operator.apis.networking.virtual_service import DerivePort, UnmatchedPreflights, VirtualServiceSpec
+from meshctl_operator.apis.networking.virtual_service import DerivePort, HttpMatchRequest, UnmatchedPreflights, VirtualServiceSpec
 from meshctl_operator.base.durations import Duration
 from tests.support.documents import errors_of, spec_of
 
@@ -40,6 +40,14 @@ def test_null_among_absent_headers_means_presence() -> None:
         "VirtualService", "{hosts: [a], http: [{match: [{withoutHeaders: {x: null}}], route: [{destination: {host: a}}]}]}"
     )
     assert spec.http[0].match[0].without_headers == {"x": StringMatch()}
+
+
+def test_null_where_istio_takes_it() -> None:
+    """A null match block matches every request; a null query parameter must be present."""
+    spec: VirtualServiceSpec = spec_of(
+        "VirtualService", "{hosts: [a], http: [{match: [null, {queryParams: {q: null}}], route: [{destination: {host: a}}]}]}"
+    )
+    assert spec.http[0].match == (HttpMatchRequest(), HttpMatchRequest(query_params={"q": StringMatch()}))
 
 
 def test_null_fields_are_unset() -> None:

@@ -21,6 +21,7 @@ ACCEPTED = {
     "pseudo header": "headers: {':method': {exact: GET}}",
     "absent header with null": "withoutHeaders: {x: null}",
     "absent header with a star": "withoutHeaders: {x: {regex: '*'}}",
+    "query parameter with null": "queryParams: {q: null}",
     "query": "queryParams: {q: {exact: ''}}",
     "static conditions": "port: 80, sourceLabels: {app.kubernetes.io/name: x}, sourceNamespace: shop, gateways: [mesh]",
     "method": "method: {exact: GET}, scheme: {exact: https}, authority: {prefix: a}",

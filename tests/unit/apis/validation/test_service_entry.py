@@ -49,11 +49,22 @@ REJECTED = {
         "MC1021",
         "spec.ports[0].targetPort",
     ),
+    "wildcard with a selector": (
+        f"{{hosts: ['*.a.com'], {HTTP}, resolution: DNS, workloadSelector: {{labels: {{a: b}}}}}}",
+        "MC1405",
+        "spec.hosts[0]",
+    ),
     "wildcard without endpoints": (f"{{hosts: ['*.a.com'], {HTTP}, resolution: DNS}}", "MC1405", "spec.hosts[0]"),
     "endpoints beside a selector": (
         f"{{hosts: [a.com], {HTTP}, resolution: STATIC, endpoints: [], workloadSelector: {{labels: {{a: b}}}}}}",
         "MC1404",
         "spec.endpoints",
+    ),
+    "no endpoints that are not used": (f"{{hosts: [a.com], {HTTP}, endpoints: []}}", "MC1404", "spec.endpoints"),
+    "dns endpoint of a network": (
+        f"{{hosts: [a.com], {HTTP}, resolution: DNS, endpoints: [{{network: n}}]}}",
+        "MC1404",
+        "spec.endpoints[0].address",
     ),
     "endpoints that are not used": (f"{{hosts: [a.com], {HTTP}, endpoints: [{{address: 10.0.0.1}}]}}", "MC1404", "spec.endpoints"),
     "two endpoints in turn": (
@@ -112,11 +123,6 @@ WARNED = {
         f"{{hosts: [a.com], {HTTP}, resolution: STATIC, workloadSelector: {{}}}}",
         "MC1031",
         "spec.workloadSelector.labels",
-    ),
-    "selector with dns": (
-        f"{{hosts: [a.com], {HTTP}, resolution: DNS, workloadSelector: {{labels: {{a: b}}}}}}",
-        "MC1902",
-        "spec.workloadSelector",
     ),
     "dynamic": (f"{{hosts: ['*.a.com'], {HTTP}, resolution: DYNAMIC_DNS}}", "MC1902", "spec.resolution"),
 }

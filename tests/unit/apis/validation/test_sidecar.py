@@ -23,10 +23,17 @@ ACCEPTED = {
     "ingress to a socket": f"{{ingress: [{{{PORT}, defaultEndpoint: unix:///s}}]}}",
     "ingress by ipv6": f"{{ingress: [{{{PORT}, defaultEndpoint: '[::1]:80'}}]}}",
     "ingress with tls": f"{{ingress: [{{port: {{number: 443, protocol: HTTPS}}, tls: {{mode: SIMPLE, {FILES}}}}}]}}",
+    "sniffed ports": f"{{ingress: [{{port: {{number: 80}}}}], egress: [{{port: {{number: 81}}, {HOSTS}}}]}}",
     "inbound pool": "{inboundConnectionPool: {http: {maxRetries: 1}}}",
 }
 REJECTED = {
     "empty": ("{}", "MC1601", "spec"),
+    "selector alone": ("{workloadSelector: {labels: {a: b}}}", "MC1601", "spec"),
+    "target port of egress": (
+        f"{{egress: [{{port: {{number: 80, protocol: HTTP, targetPort: 8080}}, {HOSTS}}}]}}",
+        "MC1604",
+        "spec.egress[0].port.targetPort",
+    ),
     "no hosts": ("{egress: [{}]}", "MC1603", "spec.egress[0].hosts"),
     "host without namespace": ("{egress: [{hosts: [reviews]}]}", "MC1603", "spec.egress[0].hosts[0]"),
     "short host": ("{egress: [{hosts: [./reviews]}]}", "MC1603", "spec.egress[0].hosts[0]"),

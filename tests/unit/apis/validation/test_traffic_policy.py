@@ -16,7 +16,8 @@ ACCEPTED = {
     "mutual tls by credential": "tls: {mode: MUTUAL, credentialName: c}",
     "own config map": "tls: {mode: SIMPLE, credentialName: 'configmap://shop/ca'}",
     "port": "portLevelSettings: [{port: {number: 80}, tls: {}}]",
-    "tunnel": "tunnel: {protocol: post, targetHost: a.com, targetPort: 443}",
+    "names that this mode does not verify": "tls: {mode: ISTIO_MUTUAL, insecureSkipVerify: true, subjectAltNames: [a]}",
+    "tunnel": "tunnel: {protocol: POST, targetHost: a.com, targetPort: 443}",
     "retry budget": "retryBudget: {percent: 20.5}",
 }
 REJECTED = {
@@ -69,6 +70,7 @@ REJECTED = {
     "port without policy": ("portLevelSettings: [{port: {number: 80}}]", "MC1306", ".portLevelSettings[0]"),
     "null port": ("portLevelSettings: [null]", "MC1005", ".portLevelSettings[0]"),
     "tunnel protocol": ("tunnel: {protocol: GET, targetHost: a, targetPort: 1}", "MC1028", ".tunnel.protocol"),
+    "tunnel protocol in lower case": ("tunnel: {protocol: post, targetHost: a, targetPort: 1}", "MC1028", ".tunnel.protocol"),
     "tunnel host": ("tunnel: {targetPort: 1}", "MC1020", ".tunnel.targetHost"),
     "tunnel port": ("tunnel: {targetHost: a}", "MC1021", ".tunnel.targetPort"),
     "retry budget": ("retryBudget: {percent: 101}", "MC1029", ".retryBudget.percent"),

@@ -21,6 +21,8 @@ REJECTED = {
     "socket with ports": ("{address: unix:///s, ports: {http: 80}}", "MC1502", "spec.ports"),
     "port 0": ("{address: 10.0.0.1, ports: {http: 0}}", "MC1502", "spec.ports.http"),
     "port name": ("{address: 10.0.0.1, ports: {a_b: 80}}", "MC1502", "spec.ports.a_b"),
+    "long port name": (f"{{address: 10.0.0.1, ports: {{{'a' * 63}: 80}}}}", "MC1502", f"spec.ports.{'a' * 63}"),
+    "many labels": (f"{{address: 10.0.0.1, labels: {{{', '.join(f'l{index}: x' for index in range(257))}}}}}", "MC1025", "spec.labels"),
     "label": ("{address: 10.0.0.1, labels: {app: 'a b'}}", "MC1025", "spec.labels.app"),
     "long account": (f"{{address: 10.0.0.1, serviceAccount: {'a' * 254}}}", "MC1020", "spec.serviceAccount"),
     "negative weight": ("{address: 10.0.0.1, weight: -1}", "MC1005", "spec.weight"),

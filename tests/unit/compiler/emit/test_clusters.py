@@ -20,6 +20,8 @@ from meshctl_operator.compiler.inputs.clusters import (
     LbPolicy,
     MetadataInput,
     OutlierInput,
+    ProxyHeader,
+    RetryBudgetInput,
     ServiceInfo,
     UpstreamTlsInput,
     WarmupInput,
@@ -115,6 +117,20 @@ def test_breakers() -> None:
     """One threshold of the default priority holds all limits."""
     limits = {"max_connections": 1, "max_pending_requests": 2, "max_requests": 3, "max_retries": 4}
     assert emitted(breakers=BreakersInput(1, 2, 3, 4))["circuit_breakers"] == {"thresholds": [limits]}
+
+
+def test_retry_budget() -> None:
+    """A retry budget stands beside the limits."""
+    limits = emitted(breakers=BreakersInput(retry_budget=RetryBudgetInput(12.5, 4)))["circuit_breakers"]["thresholds"][0]
+    assert limits["retry_budget"] == {"budget_percent": {"value": 12.5}, "min_retry_concurrency": 4}
+
+
+def test_proxy_header() -> None:
+    """The header stands around TLS, where there is TLS."""
+    plain = emitted(proxy_header=ProxyHeader.V1)["transport_socket"]["typed_config"]
+    assert plain["transport_socket"]["name"] == "envoy.transport_sockets.raw_buffer"
+    secured = emitted(proxy_header=ProxyHeader.V2, tls=UpstreamTlsInput())["transport_socket"]["typed_config"]
+    assert (secured["config"], secured["transport_socket"]["name"]) == ({"version": "V2"}, "envoy.transport_sockets.tls")
 
 
 @pytest.mark.parametrize(

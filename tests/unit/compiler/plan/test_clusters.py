@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from meshctl_operator.base.durations import Duration
-from meshctl_operator.compiler.inputs.clusters import ClusterInput, Discovery, HttpInput, LbPolicy, UpstreamHttp
+from meshctl_operator.compiler.inputs.clusters import (
+    ClusterInput,
+    Discovery,
+    HttpInput,
+    LbPolicy,
+    ProxyHeader,
+    RetryBudgetInput,
+    UpstreamHttp,
+)
 from meshctl_operator.compiler.plan.clusters import plan_outbound_clusters
 from meshctl_operator.model.proxies import ProxyRole
 from meshctl_operator.model.views import OutboundView
@@ -299,3 +307,22 @@ def test_a_rule_recomputes_the_clusters_of_its_service_alone() -> None:
     mesh.add(rule("subsets: [{name: v2}]", "a"))
     mesh.evaluate(plan_outbound_clusters, SIDECAR)
     assert mesh.statistics.recomputed["plan_service_clusters"] == 1
+
+
+def test_retry_budget_and_proxy_header() -> None:
+    """Both are inherited by subsets and dropped where port-level settings hold; unset values are Istio's."""
+    ports = "[{name: http, port: 80}, {name: http-b, port: 81}]"
+    policy = "retryBudget: {percent: 50}, proxyProtocol: {version: V2}, portLevelSettings: [{port: {number: 81}, tls: {}}]"
+    subsets = "[{name: a}, {name: b, trafficPolicy: {retryBudget: {minRetryConcurrency: 9}}}]"
+    found = clusters(kubernetes(ports=ports) + rule(f"trafficPolicy: {{{policy}}}, subsets: {subsets}"))
+    budgets = {name.rsplit("|", 1)[0]: each.breakers.retry_budget if each.breakers else None for name, each in found.items()}
+    assert budgets == {
+        "80|": RetryBudgetInput(50, 3),
+        "80|a": RetryBudgetInput(50, 3),
+        "80|b": RetryBudgetInput(20, 9),
+        "81|": None,
+        "81|a": None,
+        "81|b": RetryBudgetInput(20, 9),
+    }
+    headers = {name.rsplit("|", 1)[0]: each.proxy_header for name, each in found.items()}
+    assert headers == {name: ProxyHeader.V2 if name.startswith("80") else None for name in budgets}

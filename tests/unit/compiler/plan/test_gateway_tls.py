@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.base.diagnostics import Diagnostic, Severity
 from meshctl_operator.base.labels import freeze
 from meshctl_operator.compiler.inputs.listeners import DownstreamTlsInput, TlsVersion
 from meshctl_operator.compiler.plan.gateway_tls import plan_server_tls
@@ -83,3 +83,25 @@ def test_mesh_defaults() -> None:
     context, _ = plan("credentialName: bk, minProtocolVersion: TLSV1_2, cipherSuites: [AES256-SHA]", tlsDefaults=defaults)
     assert context is not None
     assert (context.minimum_version, context.cipher_suites) == (TlsVersion.TLSV1_2, ("AES256-SHA",))
+
+
+def test_secrets_that_are_taken_to_exist() -> None:
+    """Where the Secrets of a cluster are not among the objects a missing one is named and reported; one that is unusable is left out."""
+    text = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [a.com]
+    tls: {mode: SIMPLE, credentialNames: [elsewhere, empty]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: empty, namespace: istio-system}
+"""
+    context, found = TextMesh(text, assumes_secrets=True).evaluate(_plan)
+    assert context is not None
+    assert context.certificates == ("kubernetes://elsewhere",)
+    assert [(finding.code, finding.severity) for finding in found] == [("MC2107", Severity.WARNING), ("MC2108", Severity.ERROR)]

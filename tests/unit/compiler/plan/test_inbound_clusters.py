@@ -52,6 +52,16 @@ def test_a_cluster_per_target_port() -> None:
     assert found["InboundPassthroughCluster"].bind_address == "127.0.0.6"
 
 
+def test_the_mesh_can_send_inbound_traffic_to_the_loopback_address() -> None:
+    """Where the mesh says LOCALHOST the workload is reached at 127.0.0.1, from whatever address."""
+    mesh = TextMesh(kubernetes(ports="[{name: http, port: 80, targetPort: 8080}]"), inboundTrafficPolicy={"mode": "LOCALHOST"})
+    cluster = mesh.evaluate(plan_inbound_clusters, VIEW).value[0].input
+    assert (cluster.discovery, cluster.balancing.policy, cluster.bind_address) == (Discovery.STATIC, LbPolicy.ROUND_ROBIN, "")
+    assert cluster.load_assignment is not None
+    endpoint = cluster.load_assignment.localities[0].endpoints[0]
+    assert (endpoint.address, endpoint.port) == ("127.0.0.1", 8080)
+
+
 def test_protocols() -> None:
     """HTTP/2 ports are spoken to in HTTP/2, undeclared ones as the client speaks, others by default."""
     found = clusters(kubernetes())

@@ -80,7 +80,7 @@ def test_routes_of_sniffed_ports() -> None:
 
 
 def test_headless_addresses() -> None:
-    """Only IPs are listened on, each once and in order."""
+    """Only IPs that serve the port are listened on, each once and in order."""
     text = """
 apiVersion: v1
 kind: Service
@@ -91,10 +91,12 @@ apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: a-1, namespace: default, labels: {kubernetes.io/service-name: a}}
 addressType: IPv4
-ports: [{name: tcp, port: 1}, {name: tcp2, port: 2}]
+ports: [{name: tcp, port: 1}]
 endpoints: [{addresses: [10.1.0.5]}, {addresses: [10.1.0.4]}]
 """
-    assert TextMesh(text).evaluate(headless_addresses, "a.default.svc.cluster.local", "default") == ("10.1.0.4", "10.1.0.5")
+    mesh, host = TextMesh(text), "a.default.svc.cluster.local"
+    assert mesh.evaluate(headless_addresses, host, "default", "tcp") == ("10.1.0.4", "10.1.0.5")
+    assert mesh.evaluate(headless_addresses, host, "default", "tcp2") == ()
 
 
 def test_only_l4_rules_count() -> None:

@@ -103,6 +103,20 @@ def test_host_taken_by_an_older_virtual_service() -> None:
     assert findings(SERVICES + older, ObjectKey(Kind.VIRTUAL_SERVICE, "default", "older")) == ()
 
 
+def test_host_of_the_own_namespace() -> None:
+    """Clients go by what their own namespace exports to them, even where another namespace's is older."""
+    older = virtual_service(
+        "older",
+        f"{{hosts: [reviews.default.svc.cluster.local], exportTo: [default], {ROUTE}}}",
+        namespace="team",
+        created="2020-01-01T00:00:00Z",
+    )
+    text = SERVICES + older + virtual_service("vs", f'{{hosts: [reviews], exportTo: ["."], {ROUTE}}}')
+    assert "MC2207" not in [found.code for found in findings(text)]
+    (found,) = [found for found in findings(text, ObjectKey(Kind.VIRTUAL_SERVICE, "team", "older")) if found.code == "MC2207"]
+    assert "belongs to the VirtualService default/vs" in found.message
+
+
 @pytest.mark.parametrize("audience", ['exportTo: ["."]', 'exportTo: ["other"]', 'exportTo: ["~"]'])
 def test_other_audience_is_no_conflict(audience: str) -> None:
     """A VirtualService for other namespaces, or a private one, does not take a host from a public one."""
