@@ -30,8 +30,10 @@ fmt: $(VENV)/.dev ## Format the code and apply safe fixes
 golden: $(VENV)/.dev ## Rewrite the golden files from what the compiler says now; read the diff before you commit it
 	@$(BIN)/python -m pytest tests/golden --update-golden -q
 
-generate: $(VENV)/.dev ## Rewrite the generated reference tables under docs/reference
+generate: $(VENV)/.dev ## Rewrite the generated reference pages under docs/reference
 	@$(BIN)/python -m meshctl_operator.apis.reference > docs/reference/fields.md
+	@$(BIN)/python -m meshctl_operator.cli.reference cli > docs/reference/cli.md
+	@$(BIN)/python -m meshctl_operator.cli.reference diagnostics > docs/reference/diagnostics.md
 
 bench: $(VENV)/.dev ## Run the benchmarks; figures go to standard output
 	@$(BIN)/python -m pytest tests/bench -m bench -s --override-ini=timeout=600 $(ARGS)

@@ -71,6 +71,8 @@ class LazyGroup(click.Group):
         command = getattr(_import(f"meshctl_operator.cli.{verb.module}"), verb.attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"cli.{verb.module}.{verb.attribute} is no command")
+        if command.help:  # docstrings are raw, so click's mark of a paragraph that is not wrapped is two characters in them
+            command.help = command.help.replace("\\b\n", "\b\n")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (the signature of click)

@@ -34,7 +34,7 @@ Generated from the verbs; do not edit.
 
 Paths are files, directories (searched for `*.yaml`, `*.yml` and `*.json`; hidden files and folders are skipped) or `-` for standard
 input. Machine output (`-o json`, `-o yaml`) stands alone on standard output, everything else goes to standard error. Colour is used on
-a terminal only, and never when `NO_COLOR` is set.
+a terminal only, and never when `NO_COLOR` is set. Every verb explains itself with `-h` or `--help`.
 """
 
 _AREAS: Final = {
@@ -72,7 +72,7 @@ page of a code.
 def render_cli() -> str:
     """Return the page of the command line: every verb with its arguments and options, and the exit codes."""
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in _MEANING.items())
-    with click.Context(cli, info_name="meshctl") as root:
+    with cli.make_context("meshctl", [], resilient_parsing=True) as root:
         verbs = [_verb(root, name) for name in VERBS]
     later = "\n".join(f"- `{name}`" + (f": {instead}" if instead else "") for name, instead in RESERVED.items())
     return "\n".join(
@@ -101,11 +101,12 @@ def _verb(root: click.Context, name: str) -> str:
     command = cli.get_command(root, name)
     if command is None:
         raise LookupError(name)
-    with click.Context(command, info_name=name, parent=root) as context:
+    with command.make_context(name, [], parent=root, resilient_parsing=True) as context:
         usage = " ".join(("meshctl", name, *command.collect_usage_pieces(context)))
-        rows = [row for parameter in command.get_params(context) if (row := parameter.get_help_record(context)) is not None]
-        options = "\n".join(f"| `{_cell(option)}` | {_cell(text)} |" for option, text in rows)
-    return f"## meshctl {name}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n\n| option | |\n|---|---|\n{options}\n"
+        rows = [row for option in command.get_params(context) if (row := option.get_help_record(context)) is not None and row[1]]
+        options = "\n".join(f"| `{_cell(option)}` | {_cell(text)} |" for option, text in rows if not option.endswith("--help"))
+    table = f"\n| option | |\n|---|---|\n{options}\n" if options else ""
+    return f"## meshctl {name}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n{table}"
 
 
 def _prose(help_text: str) -> str:

@@ -94,7 +94,9 @@ class Changes:
 def _shown(finding: Diagnostic) -> Text:
     """Return a finding as one line in the colour of its severity; a file below the current folder is called by its path from there."""
     with contextlib.suppress(ValueError):
-        finding = finding.at(str(Path(finding.source or "").relative_to(Path.cwd())), finding.line)
+        path = str(Path(finding.source or "").relative_to(Path.cwd()))
+        subject = replace(finding.subject, name=path) if finding.subject.kind == FILE_KIND else finding.subject
+        finding = replace(finding, source=path, subject=subject)
     return Text(str(finding), style=_SEVERITY_STYLE[finding.severity])
 
 

@@ -10,7 +10,7 @@ from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.meta import ConfigObject, oldest_first
 from meshctl_operator.apis.networking.common import Destination
 from meshctl_operator.apis.networking.sidecar import OutboundMode as DeclaredMode
-from meshctl_operator.apis.networking.sidecar import SidecarSpec
+from meshctl_operator.apis.networking.sidecar import SidecarPort, SidecarSpec
 from meshctl_operator.apis.networking.virtual_service import VirtualServiceSpec
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.hostname import matches, subset_of
@@ -19,6 +19,7 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
 from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.protocols import Protocol, parse_protocol
 from meshctl_operator.model.proxies import ProxyRole
 from meshctl_operator.model.services import Service, preferred, service, visible_services
 from meshctl_operator.model.views import OutboundView
@@ -38,10 +39,24 @@ class OutboundMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EgressHosts:
-    """The hosts of one egress listener as pairs of namespace (or ``*``) and host pattern: those that it imports and those it does not."""
+    """The hosts of one egress listener as pairs of namespace (or ``*``) and host pattern: those that it imports and those it does not.
+
+    ``port`` is the only port of its services that it imports; 0 stands for all of them.
+    """
 
     included: tuple[tuple[str, str], ...]
     excluded: tuple[tuple[str, str], ...] = ()
+    port: int = 0
+
+    def services(self, visible: Iterable[Service]) -> Iterator[Service]:
+        """Yield the services that are imported, with the ports that are; one without the port of the listener is not."""
+        for found in visible:
+            if self.imports_service(found.namespace, found.host):
+                ports = tuple(port for port in found.ports if self.port in {0, port.number})
+                if ports == found.ports:
+                    yield found
+                elif ports:
+                    yield replace(found, ports=ports)
 
     def imports_service(self, namespace: str, host: str) -> bool:
         """Tell whether a service is imported: some pattern of its namespace or of all covers it, and none excludes it."""
@@ -136,7 +151,7 @@ def egress_hosts(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tup
     spec = _sidecar(ctx, sidecar)
     if spec is None or not spec.egress:
         return EVERYTHING
-    return tuple(_listener_hosts(listener.hosts, namespace) for listener in spec.egress)
+    return tuple(replace(_listener_hosts(listener.hosts, namespace), port=_service_port(listener.port)) for listener in spec.egress)
 
 
 def _sidecar(ctx: Context, key: ObjectKey | None) -> SidecarSpec | None:
@@ -144,6 +159,11 @@ def _sidecar(ctx: Context, key: ObjectKey | None) -> SidecarSpec | None:
         return None
     found: tuple[ConfigObject[SidecarSpec], ...] = ctx.fetch(object_cell(Kind.SIDECAR, key.namespace, key.name))
     return found[0].spec if found else None
+
+
+def _service_port(port: SidecarPort | None) -> int:
+    """Return the service port that a listener is for: none where it is a proxy for HTTP, or a socket."""
+    return 0 if port is None or parse_protocol(port.protocol) is Protocol.HTTP_PROXY else port.number
 
 
 def _listener_hosts(hosts: tuple[str, ...], namespace: str) -> EgressHosts:
@@ -174,7 +194,7 @@ def _imported(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[
     hosts = ctx.derive(egress_hosts, namespace, sidecar)
     candidates: dict[str, list[Service]] = {}
     for listener in hosts:
-        chosen = visible if hosts == EVERYTHING else [each for each in visible if listener.imports_service(each.namespace, each.host)]
+        chosen = visible if hosts == EVERYTHING else listener.services(visible)
         for each in chosen:
             known = candidates.setdefault(each.host, [])
             if each not in known:

@@ -32,7 +32,15 @@ def test_help_lists_every_verb(arguments: list[str], capsys: pytest.CaptureFixtu
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each of them can be imported."""
     assert main([verb, "--help"]) == 0
-    assert "Usage:" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Usage:" in shown
+    assert "\\b" not in shown
+
+
+def test_examples_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command of the help can be copied as it stands."""
+    main(["dev", "--help"])
+    assert "  meshctl dev examples/bookinfo\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["vaildate"], ["--nonsense"], ["validate", "--nonsense"], ["validate"], ["serve"]])

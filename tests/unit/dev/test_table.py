@@ -218,6 +218,9 @@ def test_files_below_the_current_folder_are_called_from_there(monkeypatch: pytes
     assert _shown(FINDING.at(str(tmp_path / "mesh" / "a.yaml"), 3)).plain.startswith(f"mesh{os.sep}a.yaml:3: warning")
     assert _shown(FINDING.at("/elsewhere/a.yaml", 3)).plain.startswith("/elsewhere/a.yaml:3: warning")
     assert _shown(FINDING).plain == str(FINDING)
+    path = str(tmp_path / "a.yaml")
+    broken = codes.NOT_RUN.error(ObjectKey("File", "", path), "", "not YAML").at(path, 1)
+    assert _shown(broken).plain == "a.yaml:1: error [MC4101] not YAML"
 
 
 @pytest.mark.parametrize(("terminal", "kind"), [(True, LiveReporter), (False, PlainReporter)], ids=["terminal", "pipe"])

@@ -83,13 +83,34 @@ def test_egress_hosts(hosts: str, expected: list[str]) -> None:
     assert imported(sidecar(f"egress: [{{hosts: {hosts}}}]")) == expected
 
 
-def test_hosts_of_all_listeners_are_imported() -> None:
-    """Hosts of a listener with a port count as well."""
-    assert imported(sidecar("egress: [{port: {number: 9000, protocol: HTTP, name: x}, hosts: ['other/*']}, {hosts: ['./*']}]")) == [
-        "a.own",
-        "b.own",
-        "c.other",
-    ]
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [
+        ("{number: 81, protocol: HTTP, name: x}", {"a.own": (80,), "b.own": (80,), "e.other": (81,)}),
+        ("{number: 9000, protocol: HTTP, name: x}", {"a.own": (80,), "b.own": (80,)}),
+        ("{number: 9000, protocol: HTTP_PROXY, name: x}", {"a.own": (80,), "b.own": (80,), "c.other": (80,), "e.other": (80, 81)}),
+    ],
+    ids=["port", "unknown-port", "http-proxy"],
+)
+def test_egress_with_a_port(port: str, expected: dict[str, tuple[int, ...]]) -> None:
+    """An entry with a port imports that port of its services; as a proxy for HTTP it imports all of them."""
+    mesh = TextMesh(
+        SERVICES
+        + kubernetes("e", "other", "[{name: http, port: 80}, {name: http-b, port: 81}]")
+        + sidecar(f"egress: [{{port: {port}, hosts: ['other/*']}}, {{hosts: ['./*']}}]")
+    )
+    found = mesh.evaluate(scope, view(mesh)).services
+    assert {f"{each.name}.{each.namespace}": tuple(port.number for port in each.ports) for each in found} == expected
+
+
+def test_several_entries_complete_a_service() -> None:
+    """Ports of one service that several entries import are taken together."""
+    mesh = TextMesh(
+        kubernetes("e", "other", "[{name: http, port: 80}, {name: http-b, port: 81}, {name: http-c, port: 82}]")
+        + sidecar("egress: [{port: {number: 81}, hosts: ['other/*']}, {port: {number: 80}, hosts: ['other/*']}]")
+    )
+    (found,) = mesh.evaluate(scope, view(mesh)).services
+    assert [port.number for port in found.ports] == [81, 80]
 
 
 def test_a_sidecar_without_egress_imports_everything() -> None:

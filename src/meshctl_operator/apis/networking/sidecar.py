@@ -11,7 +11,7 @@ from meshctl_operator.apis.networking.destination_rule import ConnectionPool
 from meshctl_operator.apis.support import validated_only
 
 _SERVICE_INBOUND = "inbound listeners follow the workload's services"
-_CATCH_ALL = "the entry's hosts are imported on every port, as if it were the catch-all entry"
+_CATCH_ALL = "the port's listener is not closed to what other entries import on that port, and it has the protocol of the services"
 
 
 class SidecarPort(StrictModel):
