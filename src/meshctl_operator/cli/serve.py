@@ -108,6 +108,13 @@ def stop_signals(stop: asyncio.Future[int]) -> Iterator[None]:
 
 async def _run(options: ServeOptions) -> int:
     """Serve until a signal comes; returns the exit code."""
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    with stop_signals(stop):  # from the start: a signal that comes during the imports must not cancel a server half-way
+        return await _serve(options, stop)
+
+
+async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
+    """Serve until the future is done; returns its result."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what the C core prints on its own (a taken port) is said by our errors
     from meshctl_operator.admin.server import AdminServer
     from meshctl_operator.controlplane.events import Listening
@@ -124,10 +131,9 @@ async def _run(options: ServeOptions) -> int:
         from meshctl_operator.sources.mesh_config import MeshConfigSource
 
         sources.append(MeshConfigSource(options.mesh_config, settings.mesh_settings))
-    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     plane = ControlPlane(settings, sources)
     admin = AdminServer(plane)
-    with stop_signals(stop), plane.events.subscribe() as events:
+    with plane.events.subscribe() as events:
         async with plane:
             try:
                 _print(Listening(await plane.serve(options.xds), await admin.start(options.http)), options)

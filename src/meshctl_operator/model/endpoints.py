@@ -28,6 +28,7 @@ from meshctl_operator.registry.cells import Cell, Table
 
 PERSISTENT_SESSION_LABEL: Final = "istio.io/persistent-session"
 DRAINING_LABEL: Final = "istio.io/draining"
+_IMPORTED_LABEL: Final = "multicluster.kubernetes.io/service-name"  # such slices stand for another cluster's service
 _UNIX: Final = "unix://"
 _NOWHERE: Final = Locality()
 
@@ -117,7 +118,7 @@ def _of_kubernetes(ctx: Context, service: Service) -> Iterator[Endpoint]:
 
 
 def _of_slice(ctx: Context, obj: ConfigObject[EndpointSliceSpec], *, persistent: bool) -> Iterator[Endpoint]:
-    if obj.spec.address_type == "FQDN":
+    if obj.spec.address_type == "FQDN" or obj.meta.labels.get(_IMPORTED_LABEL):
         return
     namespace = obj.key.namespace
     for declared in obj.spec.endpoints:
@@ -159,7 +160,9 @@ def _workload_behind(ctx: Context, namespace: str, reference: ObjectReference | 
     if reference is None or not reference.name:
         return True, ctx.derive(pod_at, namespace, address)
     workload = ctx.derive(workload_named, reference.namespace or namespace, reference.name)
-    return workload is not None or reference.kind != Kind.POD, workload
+    if workload is None and reference.kind != Kind.POD:
+        return True, ctx.derive(pod_at, namespace, address)
+    return workload is not None, workload
 
 
 def _health(conditions: EndpointConditions, *, persistent: bool) -> Health:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.meta import ConfigObject, oldest_first
 from meshctl_operator.apis.networking.common import Destination
+from meshctl_operator.apis.networking.destination_rule import ConnectionPool
 from meshctl_operator.apis.networking.sidecar import OutboundMode as DeclaredMode
 from meshctl_operator.apis.networking.sidecar import SidecarPort, SidecarSpec
 from meshctl_operator.apis.networking.virtual_service import VirtualServiceSpec
@@ -152,6 +153,12 @@ def egress_hosts(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tup
     if spec is None or not spec.egress:
         return EVERYTHING
     return tuple(replace(_listener_hosts(listener.hosts, namespace), port=_service_port(listener.port)) for listener in spec.egress)
+
+
+def inbound_connection_pool(ctx: Context, sidecar: ObjectKey | None) -> ConnectionPool | None:
+    """Return the pool that a Sidecar sets for traffic to its workload, in the place of any DestinationRule's."""
+    spec = _sidecar(ctx, sidecar)
+    return spec.inbound_connection_pool if spec else None
 
 
 def _sidecar(ctx: Context, key: ObjectKey | None) -> SidecarSpec | None:

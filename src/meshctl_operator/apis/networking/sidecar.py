@@ -73,4 +73,4 @@ class SidecarSpec(StrictModel):
     ingress: Annotated[tuple[IngressListener, ...], validated_only(_SERVICE_INBOUND)] = ()
     egress: tuple[EgressListener, ...] = ()
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
-    inbound_connection_pool: Annotated[ConnectionPool | None, validated_only("the pool of the DestinationRule is used")] = None
+    inbound_connection_pool: ConnectionPool | None = None

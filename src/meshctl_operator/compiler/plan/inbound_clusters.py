@@ -28,6 +28,7 @@ from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.policies import effective_policy, inbound_destination_rule
 from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.proxies import InterceptionMode
+from meshctl_operator.model.scopes import inbound_connection_pool
 from meshctl_operator.model.targets import ServiceTarget, all_service_targets, service_targets
 from meshctl_operator.model.views import InboundView
 
@@ -77,8 +78,10 @@ def _plan_target(
 ) -> Planned[ClusterInput]:
     config = mesh_config(ctx)
     rule = ctx.derive(inbound_destination_rule, view.namespace, target.service)
-    pool = effective_policy(ctx, rule, "", target.port.number).connection_pool
-    checks = policies.Checks(rule.key if rule else MESH_KEY, found)
+    own = ctx.derive(inbound_connection_pool, view.sidecar)
+    pool = own or effective_policy(ctx, rule, "", target.port.number).connection_pool
+    subject = view.sidecar if own is not None else rule.key if rule else None
+    checks = policies.Checks(subject or MESH_KEY, found)
     name = inbound_cluster(target.target_port)
     services = tuple(dict.fromkeys(ServiceInfo(each.service.host, each.service.name, each.service.namespace) for each in served))
     port = dict(view.local.app_ports).get(target.target_port, target.target_port) if view.local else target.target_port
@@ -98,7 +101,7 @@ def _plan_target(
         metadata=MetadataInput(services=services),
     )
     sources = (each.service.source for each in served)
-    return planned(cluster, (*sources, *(rule.provenance if rule else ())))
+    return planned(cluster, (*sources, *(rule.provenance if rule else ()), view.sidecar if own is not None else None))
 
 
 def _uses_client_protocol(pool: ConnectionPool | None) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from meshctl_operator.compiler.inputs.clusters import ClusterInput, Discovery, LbPolicy, UpstreamHttp
+from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.compiler.inputs.clusters import BreakersInput, ClusterInput, Discovery, LbPolicy, UpstreamHttp
 from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
 from meshctl_operator.model.proxies import InterceptionMode, LocalBinding
 from meshctl_operator.model.views import InboundView
@@ -137,6 +139,23 @@ def test_statistics_names() -> None:
     """The mesh's pattern names inbound statistics."""
     mesh = TextMesh(kubernetes(ports="[{name: http, port: 80, targetPort: 8080}]"), inboundClusterStatName="%SERVICE_FQDN%_%TARGET_PORT%")
     assert mesh.evaluate(plan_inbound_clusters, VIEW).value[0].input.alt_stat_name == "web.default.svc.cluster.local_8080;"
+
+
+def test_the_pool_of_a_sidecar_replaces_that_of_a_rule() -> None:
+    """``inboundConnectionPool`` holds alone for every port; nothing of the rule is mixed in."""
+    sidecar = """
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: default}
+spec: {inboundConnectionPool: {tcp: {maxConnections: 3}}}
+"""
+    text = kubernetes() + rule("{connectionPool: {tcp: {maxConnections: 7}, http: {http1MaxPendingRequests: 9}}}") + sidecar
+    key = ObjectKey(Kind.SIDECAR, "default", "own")
+    compiled = TextMesh(text).evaluate(plan_inbound_clusters, replace(VIEW, sidecar=key)).value
+    found = next(each for each in compiled if each.input.name == "inbound|8080||")
+    assert found.input.breakers == BreakersInput(max_connections=3)
+    assert key in found.provenance
 
 
 def test_findings_about_a_pool() -> None:
