@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 EXAMPLES = {"dev": 30, "long": 2000}
 STEPS = {"dev": 50, "long": 100}
-LONG_TIMEOUT = 3600
+TIMEOUTS = {"dev": 600, "long": 7200}  # a failure is worth the minutes that it takes to find its smallest example
 
 for name, examples in EXAMPLES.items():
     settings.register_profile(
@@ -29,8 +29,7 @@ settings.load_profile(PROFILE)  # before the modules are imported: ``given`` rea
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this folder the time that the long profile needs."""
-    if PROFILE == "long":
-        for item in items:
-            if item.path.is_relative_to(Path(__file__).parent):
-                item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
+    """Give the tests of this folder the time that they need."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(TIMEOUTS.get(PROFILE, TIMEOUTS["long"])))

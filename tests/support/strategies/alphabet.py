@@ -56,7 +56,7 @@ def documents(
     body: JsonStrategy,
     metadata: JsonStrategy | None = None,
 ) -> JsonObject:
-    """Draw a document of one kind; ``body`` gives what stands beside metadata, such as ``spec``."""
+    """Draw a document of one kind; ``body`` gives what stands beside metadata, such as ``spec``; ``metadata`` may override the namespace."""
     meta = {"name": draw(names), "namespace": draw(namespaces), **draw(st.just({}) if metadata is None else metadata)}
     created = draw(st.sampled_from((None, *CREATED)))
     if created is not None:

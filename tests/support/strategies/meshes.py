@@ -36,7 +36,7 @@ KINDS: Mapping[Kind, JsonStrategy] = {
 }
 """How documents of each kind are drawn."""
 
-_OFTEN = (Kind.SERVICE, Kind.VIRTUAL_SERVICE, Kind.VIRTUAL_SERVICE, Kind.GATEWAY, Kind.SERVICE_ENTRY)
+_OFTEN = (Kind.SERVICE, Kind.VIRTUAL_SERVICE, Kind.VIRTUAL_SERVICE, Kind.GATEWAY, Kind.GATEWAY, Kind.SERVICE_ENTRY, Kind.SECRET)
 
 
 def is_accepted(document: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from meshctl_operator.apis.networking.common import Percent
 from meshctl_operator.apis.networking.virtual_service import FaultAbort, FaultDelay, HttpFaultInjection
+from meshctl_operator.apis.validation.http_actions import GRPC_STATUS
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.compiler import codes
 from meshctl_operator.compiler.inputs.routes import Denominator, FaultAbortInput, FaultDelayInput, FaultInput, FractionInput
@@ -15,31 +16,6 @@ from meshctl_operator.model.virtual_services import Place
 _PARTS_PER_PERCENT: Final = 10_000  # a millionth is the finest share that Envoy knows
 _ALL: Final = 100
 MIN_STATUS, MAX_STATUS = 200, 599  # what Envoy answers by itself: faults and direct responses
-
-GRPC_STATUSES: Final = {
-    name: number
-    for number, name in enumerate(
-        (
-            "OK",
-            "CANCELLED",
-            "UNKNOWN",
-            "INVALID_ARGUMENT",
-            "DEADLINE_EXCEEDED",
-            "NOT_FOUND",
-            "ALREADY_EXISTS",
-            "PERMISSION_DENIED",
-            "RESOURCE_EXHAUSTED",
-            "FAILED_PRECONDITION",
-            "ABORTED",
-            "OUT_OF_RANGE",
-            "UNIMPLEMENTED",
-            "INTERNAL",
-            "UNAVAILABLE",
-            "DATA_LOSS",
-            "UNAUTHENTICATED",
-        )
-    )
-}
 
 
 def plan_percentage(percentage: Percent) -> FractionInput:
@@ -79,7 +55,7 @@ def _abort(abort: FaultAbort, place: Place, report: Callable[[Diagnostic], None]
             return None
         found = FaultAbortInput(http_status=abort.http_status, percentage=percentage)
     elif abort.grpc_status is not None:
-        number = GRPC_STATUSES.get(abort.grpc_status)
+        number = GRPC_STATUS.get(abort.grpc_status)
         if number is None:
             message = f"{abort.grpc_status!r} is no gRPC status; the abort is left out"
             report(codes.UNUSABLE_PART.error(place.subject, f"{place.path}.grpcStatus", message, hint='such as "UNAVAILABLE"'))
