@@ -1,8 +1,16 @@
-"""Options and fixtures of all suites."""
+"""Options of all suites, and what happens where a machine cannot run one of them."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
+
+from tests.support.envoy_process import ISOLATION
+
+LEFT_OUT = pytest.StashKey[list[str]]()
+NETNS_WAY_OUT = "run as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,10 +19,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave benchmarks out unless they were asked for with ``-m bench``: they measure and judge nothing in an ordinary run."""
-    if "bench" in (config.getoption("-m") or ""):
-        return
-    benchmarks = [item for item in items if item.get_closest_marker("bench")]
-    if benchmarks:
-        config.hook.pytest_deselected(items=benchmarks)
-        items[:] = [item for item in items if not item.get_closest_marker("bench")]
+    """Leave out what was not asked for (benchmarks) and what this machine cannot do; the second is named in the end, and fails in CI."""
+    left_out = config.stash.setdefault(LEFT_OUT, [])
+    if "bench" not in (config.getoption("-m") or ""):
+        _deselect(config, items, "bench")
+    if any(item.get_closest_marker("netns") for item in items) and not _can_isolate():
+        reason = f"tests marked netns: no network namespace can be made here; {NETNS_WAY_OUT}"
+        if os.environ.get("CI"):
+            raise pytest.UsageError(reason)
+        left_out.append(f"{_deselect(config, items, 'netns')} {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what was left out and how to enable it."""
+    for line in config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left out: {line}", yellow=True)
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], marker: str) -> int:
+    unwanted = [item for item in items if item.get_closest_marker(marker)]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if not item.get_closest_marker(marker)]
+    return len(unwanted)
+
+
+def _can_isolate() -> bool:
+    try:
+        return subprocess.run([*ISOLATION, "true"], check=False, capture_output=True, timeout=10).returncode == 0
+    except OSError:
+        return False

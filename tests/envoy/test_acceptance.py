@@ -16,7 +16,7 @@ from tests.support.envoy_versions import BINARIES
 from tests.support.fleet import Fleet
 from tests.support.served_config import endpoint_addresses, held_by_envoy, same
 
-pytestmark = [pytest.mark.envoy, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.envoy, pytest.mark.netns, pytest.mark.asyncio(loop_scope="module")]
 
 DRAINING = {TypeUrl.ROUTE, TypeUrl.SECRET}
 """A removed listener drains for ten minutes, and what it refers to lives on in Envoy as long."""

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pytest
 from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh, reviews_route
 from tests.support.envoy_versions import newest
 
-pytestmark = [pytest.mark.envoy, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+pytestmark = pytest.mark.envoy
 
 
 def children_of(parent: int) -> dict[int, str]:

@@ -13,7 +13,7 @@ from meshctl_operator.bootstrap.options import XdsVariant
 from tests.support.envoy_versions import newest
 from tests.support.fleet import Fleet
 
-pytestmark = pytest.mark.envoy
+pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 
 UNBINDABLE = "192.0.2.1"  # an address of nobody (RFC 5737), so Envoy cannot listen on it and refuses the listener
 GATEWAY = {

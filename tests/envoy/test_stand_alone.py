@@ -14,7 +14,7 @@ from tests.support.envoy_versions import BINARIES
 from tests.support.fleet import PROXIES, certificate, decoded
 from tests.support.golden import load_objects
 
-pytestmark = pytest.mark.envoy
+pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 
 CASES = [("newest", scenario, proxy) for scenario in SCENARIOS for proxy in PROXIES if proxy != "sidecar:reviews-v2.default"]
 CASES += [("oldest", "tls-gateway", proxy) for proxy in PROXIES]

@@ -21,7 +21,7 @@ from tests.support.strategies.alphabet import JsonObject
 from tests.support.strategies.meshes import MeshState, key_of, mesh_states
 from tests.support.world import PROXIES, settings_change
 
-pytestmark = [pytest.mark.property, pytest.mark.envoy]
+pytestmark = [pytest.mark.property, pytest.mark.envoy, pytest.mark.netns]
 
 STATES = 60
 

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,6 +18,8 @@ from meshctl_operator.cli.output import ExitCode, Format, finding_line
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.events import Event, Subscription
+
+_TURN: Final = 0.005  # seconds in which the loop hears of a signal that came during the imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     from meshctl_operator.controlplane.source import Source
     from meshctl_operator.sources.directory import DirectorySource
 
+    done, _ = await asyncio.wait([stop], timeout=_TURN)
+    if done:
+        return stop.result()
     settings, warnings = settings_from(os.environ, mode="recompute" if options.recompute else "incremental")
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -186,9 +191,10 @@ def text_lines(event: Event, *, acks: bool) -> Iterator[str]:
             yield f"synced: {event.objects} objects"
             yield from map(finding_line, event.diagnostics)
         case ConfigApplied():
+            count = event.healed
             changed = ", ".join(map(str, event.changed)) or "nothing changed"
             rejected = f"; rejected: {', '.join(map(str, event.rejected))}" if event.rejected else ""
-            healed = f"; {event.healed} findings are gone" if event.healed else ""
+            healed = f"; {count} {'finding is' if count == 1 else 'findings are'} gone" if count else ""
             yield f"revision {event.revision}: {changed}{rejected}{healed}; {event.resources} resources ({event.ms:.1f} ms)"
             yield from map(finding_line, event.diagnostics)
         case Acked():

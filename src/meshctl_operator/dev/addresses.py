@@ -75,9 +75,9 @@ class AddressBook:
             if (address, port) not in self._used and can_bind(address, port):
                 self._used.add((address, port))
                 return port
-        with socket.socket() as probe:
-            probe.bind((address, 0))
-            picked: int = probe.getsockname()[1]
+        picked = _picked(address)
+        while (address, picked) in self._used:  # the kernel knows of no promise, only of sockets
+            picked = _picked(address)
         self._used.add((address, picked))
         return picked
 
@@ -99,3 +99,11 @@ class AddressBook:
             else:
                 return claim, block
         raise MeshctlError(f"{len(_BLOCKS)} local meshes run on this machine already", hint="end one of them")
+
+
+def _picked(address: str) -> int:
+    """Return a port that the kernel takes for free."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        port: int = probe.getsockname()[1]
+        return port

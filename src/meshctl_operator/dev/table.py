@@ -148,6 +148,8 @@ class PlainReporter:
         self._console.print(f"ready in {ready.ms / 1000:.1f} s")
         for url, gateway in entrances(ready):
             self._console.print(f"  {url}  ({gateway})")
+        self._console.print(f"  control plane: xDS {ready.xds}, http {ready.http}")
+        self._console.print("  Envoy admin: " + ", ".join(f"{proxy.workload.name} {proxy.admin}" for proxy in ready.proxies))
         self._console.print(f"  log: {ready.log}")
 
     def event(self, event: DevEvent) -> None:
@@ -228,13 +230,17 @@ class LiveReporter:
             ("2xx", "right"),
             ("4xx", "right"),
             ("5xx", "right"),
+            ("Envoy admin", "left"),
         ):
             table.add_column(name, justify="left" if justify == "left" else "right")
+        admins = {proxy.workload.name: str(proxy.admin) for proxy in self._ready.proxies} if self._ready is not None else {}
         for name, traffic in self._traffic.items():
             old = before.get(name)
             rate = (traffic.total - old.total) / seconds if old is not None and seconds > 0 else 0.0
             failed = Text(str(traffic.failed), style="bold red" if traffic.failed else "dim")
-            table.add_row(name, str(traffic.total), f"{rate:.0f}" if rate > 0 else "", str(traffic.good), str(traffic.refused), failed)
+            admin = Text(admins.get(name, ""), style="dim")
+            requests = (str(traffic.total), f"{rate:.0f}" if rate > 0 else "", str(traffic.good), str(traffic.refused))
+            table.add_row(name, *requests, failed, admin)
         parts += [Text(), table, Text()]
         parts += [Text(change.line(), style="red" if change.config.rejected else "green") for change in self._changes.last]
         if self._ready is not None:

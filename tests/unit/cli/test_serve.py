@@ -16,7 +16,8 @@ import pytest
 
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.cli.main import main
-from meshctl_operator.cli.serve import text_lines
+from meshctl_operator.cli.output import Format
+from meshctl_operator.cli.serve import ServeOptions, _serve, text_lines
 from meshctl_operator.controlplane import events
 from meshctl_operator.controlplane.codes import REJECTED_BY_PROXY
 from tests.support.xds_client import XdsClient
@@ -151,3 +152,12 @@ def test_text_is_for_people(event: events.Event, expected: list[str]) -> None:
 def test_accepted_responses_are_shown_on_request() -> None:
     """There are many."""
     assert list(text_lines(events.Acked("a.b", "RDS", 7, 1.5), acks=False)) == []
+
+
+async def test_a_signal_during_the_imports_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C in the first half second ends it before a server is half-way up."""
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop.set_result(130)
+    options = ServeOptions(("nowhere",), "default", "127.0.0.1:0", "127.0.0.1:0", None, Format.JSON, acks=False, recompute=False)
+    assert await _serve(options, stop) == 130
+    assert capsys.readouterr().out == ""

@@ -85,6 +85,16 @@ def test_a_block_that_is_used_up_is_not_the_end() -> None:
     assert len(set(ports)) == 130
 
 
+def test_a_port_is_promised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may offer a port again that nobody listens on yet."""
+    offers = iter((40001, 40001, 40002))
+    monkeypatch.setattr(addresses, "_picked", lambda _address: next(offers))
+    monkeypatch.setattr(addresses, "_PORTS_OF_A_BLOCK", 0)
+    with AddressBook() as book:
+        assert [book.port(), book.port()] == [40001, 40002]
+
+
+
 def test_too_many_meshes(monkeypatch: pytest.MonkeyPatch) -> None:
     """When every block is claimed the message says so."""
     monkeypatch.setattr(addresses, "_BLOCKS", range(139, 140))

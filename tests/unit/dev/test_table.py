@@ -142,7 +142,7 @@ class SettledMesh:
 
     async def traffic(self) -> dict[str, Traffic]:
         """Return some requests."""
-        return {"reviews-v2": Traffic(12, 10, 1, 1)}
+        return {"reviews-v2": Traffic(12, 10, 1, 1), "gw": Traffic()}
 
 
 class Screen(io.StringIO):
@@ -182,6 +182,7 @@ async def test_lines_for_pipes() -> None:
     text = screen.getvalue()
     assert "starting 1 gateways" in text
     assert "ready in 2.3 s\n  http://127.0.0.1:8080/productpage  (gw port 80)" in text
+    assert "\n  control plane: xDS 127.0.0.1:15010, http 127.0.0.1:15014\n  Envoy admin: gw 127.0.0.1:15000\n" in text
     assert text.count(str(FINDING)) == 2
     assert "reviews-v1 ended with signal SIGKILL; it is started again" in text
     assert "VirtualService/default/reviews: 1 resource live in 1 Envoy after 12 ms" in text
@@ -210,6 +211,7 @@ async def test_table_for_terminals() -> None:
     assert page.file.getvalue().startswith("http://127.0.0.1:9000/  gw port 9000\n")
     row = next(line for line in page.file.getvalue().splitlines() if line.startswith("reviews-v2"))
     assert row.split() == ["reviews-v2", "12", "5", "10", "1", "1"]
+    assert page.file.getvalue().count("127.0.0.1:15000") == 1
 
 
 def test_files_below_the_current_folder_are_called_from_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -108,14 +108,15 @@ def test_an_endpoint_without_reference_uses_the_pod_with_its_address() -> None:
 
 def test_a_reference_to_something_else_than_a_pod_does_not_hide_the_pod() -> None:
     """A reference that names no pod keeps the endpoint, with what the pod at its address tells."""
-    text = web() + pod("p", "10.1.0.1") + endpoint_slice("[{addresses: [10.1.0.1], targetRef: {kind: Machine, name: vm}}]")
+    text = web() + pod("p", "10.1.0.1") + endpoint_slice("{addresses: [10.1.0.1], targetRef: {kind: Machine, name: vm}}")
     assert [dict(each.labels)["app"] for each in read(text)] == ["web"]
 
 
 def test_slices_of_imported_services_are_left_out() -> None:
     """A slice that stands for the service of several clusters is not one of the local service."""
-    text = endpoint_slice("[{addresses: [10.1.0.1]}]").replace("labels: {", "labels: {multicluster.kubernetes.io/service-name: web, ")
+    text = endpoint_slice("{addresses: [10.1.0.1]}").replace("labels: {", "labels: {multicluster.kubernetes.io/service-name: web, ")
     assert read(web() + text) == ()
+    assert read(web() + endpoint_slice("{addresses: [10.1.0.1]}"))
 
 
 def test_slices_are_merged_without_duplicates() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from meshctl_operator.apis.networking.common import Percent
+from meshctl_operator.apis.validation.http_actions import GRPC_STATUS
 from meshctl_operator.compiler.inputs.routes import Denominator, FractionInput
-from meshctl_operator.compiler.plan.route_faults import GRPC_STATUSES, plan_percentage
+from meshctl_operator.compiler.plan.route_faults import plan_percentage
 from tests.support.route_mesh import gateway_findings, gateway_routes, shown
 
 ROUTE = "route: [{destination: {host: details}}]"
@@ -76,4 +77,4 @@ def test_percentage(value: float, numerator: int) -> None:
 
 def test_grpc_statuses() -> None:
     """The names are those of gRPC, in the order of their numbers."""
-    assert (len(GRPC_STATUSES), GRPC_STATUSES["OK"], GRPC_STATUSES["UNAUTHENTICATED"]) == (17, 0, 16)
+    assert (len(GRPC_STATUS), GRPC_STATUS["OK"], GRPC_STATUS["UNAUTHENTICATED"]) == (17, 0, 16)
