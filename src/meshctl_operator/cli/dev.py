@@ -16,6 +16,7 @@ import click
 
 from meshctl_operator.cli.logs import KeyValueFormatter
 from meshctl_operator.cli.output import ExitCode
+from meshctl_operator.cli.serve import check_address
 
 
 @click.command()
@@ -51,6 +52,10 @@ def dev(
 
     Edit a file, and the change is live in every Envoy. Ctrl-C ends everything.
     """
+    for option, address in (("--xds", xds), ("--http", http)):
+        if address:
+            check_address(option, address)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what the C core prints on its own (a taken port) is said by our errors
     from meshctl_operator.dev.config import load
     from meshctl_operator.dev.envoys import find_envoy
 

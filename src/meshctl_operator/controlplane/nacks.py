@@ -45,7 +45,7 @@ class NackLog:
             self._seen[key] = None
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-        message = f"{event.type_url.short} of {proxy} was rejected: {event.message}"
+        message = f"{event.type_url.short} of {proxy} was rejected: {event.message.strip()}"
         found = tuple(REJECTED_BY_PROXY.error(key, "", message, hint="the proxy keeps its last good configuration") for key in objects)
         for name in names:
             self._findings[proxy, f"{event.type_url.short}/{name}"] = found

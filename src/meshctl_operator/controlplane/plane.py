@@ -346,7 +346,7 @@ class ControlPlane:
         provenance = {name: resource.provenance for name, resource in compiled.items()}
         names, objects = self._nacks.note(session.proxy_id, event, provenance)
         ms = self._elapsed(session, event.revision) * 1000
-        self.events.emit(Nacked(session.proxy_id, kind, event.revision, ms, event.message, names, objects))
+        self.events.emit(Nacked(session.proxy_id, kind, event.revision, ms, event.message.strip(), names, objects))
 
     def idle(self, session: ProxySession) -> None:
         """Wake those who wait for the proxies to settle."""

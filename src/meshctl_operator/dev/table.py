@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.events import Acked, ConfigApplied, Nacked
 from meshctl_operator.dev.events import DevEvent, GatewayPorts, ProcessDied, Ready
 from meshctl_operator.dev.layout import LocalProxy
+from meshctl_operator.dev.ports import owner_of
 from meshctl_operator.dev.workloads import Server
 from meshctl_operator.sources.codes import FILE_KIND
 
@@ -30,14 +32,16 @@ if TYPE_CHECKING:
 
 _REFRESH: Final = 0.5
 _CHANGES_SHOWN: Final = 6
+_CANNOT_BIND: Final = re.compile(r"cannot bind '([\d.]+):(\d+)'")  # Envoy's words
 _SEVERITY_STYLE: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 @dataclass(slots=True)
 class Answers:
-    """Which Envoys accepted a revision, and when the last of them did, in milliseconds after the edit."""
+    """Which Envoys accepted a revision, and when the last of them did, in milliseconds after the edit; and which refused it."""
 
     proxies: set[str] = field(default_factory=set)
+    refusing: set[str] = field(default_factory=set)
     ms: float = 0.0
 
 
@@ -58,9 +62,10 @@ class Change:
             gone = f", {_counted(self.config.healed, 'finding')} gone" if self.config.healed else ""
             return f"{what or 'no object changed'}: no Envoy is concerned{gone}"
         count = _counted(self.config.resources, "resource")
+        refused = f", refused by {_counted(len(self.answers.refusing), 'Envoy')}" if self.answers.refusing else ""
         if not self.answers.proxies:
-            return f"{what}: {count}, on the way"
-        return f"{what}: {count} live in {_counted(len(self.answers.proxies), 'Envoy')} after {self.answers.ms:.0f} ms"
+            return f"{what}: {count}{refused or ', on the way'}"
+        return f"{what}: {count} live in {_counted(len(self.answers.proxies), 'Envoy')} after {self.answers.ms:.0f} ms{refused}"
 
 
 class Changes:
@@ -82,6 +87,8 @@ class Changes:
                 answers = self._of(event.revision)
                 answers.proxies.add(event.proxy)
                 answers.ms = max(answers.ms, event.ms)
+            case Nacked():
+                self._of(event.revision).refusing.add(event.proxy)
             case _:
                 pass
 
@@ -93,16 +100,23 @@ class Changes:
 
 def _shown(finding: Diagnostic) -> Text:
     """Return a finding as one line in the colour of its severity; a file below the current folder is called by its path from there."""
-    with contextlib.suppress(ValueError):
-        path = str(Path(finding.source or "").relative_to(Path.cwd()))
-        subject = replace(finding.subject, name=path) if finding.subject.kind == FILE_KIND else finding.subject
-        finding = replace(finding, source=path, subject=subject)
+    if finding.source:
+        key = finding.subject
+        subject = replace(key, name=_from_here(key.name)) if key.kind == FILE_KIND else key
+        finding = replace(finding, source=_from_here(finding.source), subject=subject)
     return Text(str(finding), style=_SEVERITY_STYLE[finding.severity])
 
 
 def _named(key: ObjectKey) -> str:
     """Return how people call an object; a file is called by its path."""
-    return key.name if key.kind == FILE_KIND else str(key)
+    return _from_here(key.name) if key.kind == FILE_KIND else str(key)
+
+
+def _from_here(path: str) -> str:
+    """Return a path below the current folder as it is called from there, and any other as it is."""
+    with contextlib.suppress(ValueError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
 
 
 def _counted(number: int, noun: str) -> str:
@@ -114,7 +128,7 @@ def remark(event: DevEvent) -> tuple[str, str] | None:
     match event:
         case Nacked():
             objects = ", ".join(map(str, event.objects)) or ", ".join(event.resources)
-            return f"{event.proxy} rejects {event.type} ({objects}): {event.detail}", "bold red"
+            return f"{event.proxy} rejects {event.type} ({objects}): {event.detail}{_owner(event.detail)}", "bold red"
         case GatewayPorts():
             servers = {str(server.number): server for server in event.gateway.workload.servers}
             opened = [url for number in event.opened for url, _ in _entrance(event.gateway, servers[number], ())]
@@ -125,6 +139,13 @@ def remark(event: DevEvent) -> tuple[str, str] | None:
             return f"{event.name} ended with {event.reason}; it is started again", "yellow"
         case _:
             return None
+
+
+def _owner(detail: str) -> str:
+    """Return who has the port that an Envoy could not bind, if its message is about one."""
+    taken = _CANNOT_BIND.search(detail)
+    owner = owner_of(taken[1], int(taken[2])) if taken else None
+    return f"; it is taken by {owner}" if owner else ""
 
 
 class PlainReporter:

@@ -38,8 +38,10 @@ def quiet_logging() -> Iterator[None]:
         (["nowhere"], "is not a directory"),
         ([".", "--scenario", "x"], "there are no scenarios"),
         ([".", "--envoy", "/no/envoy"], "is not an executable file"),
+        ([".", "--xds", "15010"], '--xds is "15010", which is not HOST:PORT'),
+        ([".", "--http", "localhost:http"], "--http is"),
     ],
-    ids=["no directory", "no scenario", "no Envoy"],
+    ids=["no directory", "no scenario", "no Envoy", "no address", "no port"],
 )
 def test_bad_usage(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], message: str

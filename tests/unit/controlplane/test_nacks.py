@@ -50,3 +50,10 @@ def test_findings_hold_until_the_proxy_accepts_or_goes() -> None:
     assert [finding.subject for finding in log.findings()] == [GATEWAY]
     log.forget("q")
     assert log.findings() == ()
+
+
+def test_what_the_proxy_says_is_one_line() -> None:
+    """Envoy ends its message with a newline, which would tear the finding apart."""
+    log = NackLog()
+    log.note("p", nack("bad\n", l443="1"), PROVENANCE)
+    assert {finding.message for finding in log.findings()} == {"LDS of p was rejected: bad"}

@@ -94,7 +94,6 @@ def test_a_port_is_promised_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [book.port(), book.port()] == [40001, 40002]
 
 
-
 def test_too_many_meshes(monkeypatch: pytest.MonkeyPatch) -> None:
     """When every block is claimed the message says so."""
     monkeypatch.setattr(addresses, "_BLOCKS", range(139, 140))

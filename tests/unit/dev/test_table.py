@@ -15,7 +15,7 @@ from rich.console import Console
 
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.events import Acked, ConfigApplied, Connected, Nacked
-from meshctl_operator.dev import codes
+from meshctl_operator.dev import codes, table
 from meshctl_operator.dev.envoys import EnvoyAdmin
 from meshctl_operator.dev.events import GatewayPorts, ProcessDied, Ready
 from meshctl_operator.dev.layout import LocalProxy
@@ -59,6 +59,14 @@ APPLIED = ConfigApplied(7, (KEY,), (), 2)
             (Acked("a", "RDS", 7, 10.0), ConfigApplied(7, (KEY,), (), 1)),
             "VirtualService/default/reviews: 1 resource live in 1 Envoy after 10 ms",
         ),
+        (
+            (Nacked("a", "LDS", 7, 9.0, "no", (), ()), APPLIED),
+            "VirtualService/default/reviews: 2 resources, refused by 1 Envoy",
+        ),
+        (
+            (APPLIED, Acked("a", "RDS", 7, 10.0), Nacked("b", "LDS", 7, 9.0, "no", (), ())),
+            "VirtualService/default/reviews: 2 resources live in 1 Envoy after 10 ms, refused by 1 Envoy",
+        ),
         ((ConfigApplied(7, (KEY,), (), 0),), "VirtualService/default/reviews: no Envoy is concerned"),
         ((ConfigApplied(7, (), (KEY,), 0),), "VirtualService/default/reviews rejected, the last good state stays: no Envoy is concerned"),
         ((ConfigApplied(7, (), (), 0, healed=1),), "mended: 1 finding gone, and every object is as it was"),
@@ -76,6 +84,8 @@ APPLIED = ConfigApplied(7, (KEY,), (), 2)
         "on the way",
         "live",
         "answered before it was told",
+        "refused",
+        "refused by some",
         "no difference",
         "rejected",
         "mended",
@@ -113,6 +123,14 @@ def test_a_port_without_http_has_no_path() -> None:
     tcp = replace(edge, workload=replace(edge.workload, servers=(Server(31400, 31400, "TCP"), Server(8443, 8443, "HTTPS"))))
     urls = [url for url, _ in entrances(replace(told, proxies=(tcp,)))]
     assert urls == ["tcp://127.0.0.1:31400", "https://127.0.0.1:8443/productpage"]
+
+
+def test_a_taken_port_is_told_with_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Envoy cannot bind is somebody's, and the line says whose."""
+    monkeypatch.setattr(table, "owner_of", lambda address, port: f"nginx (pid 7) at {address}:{port}")
+    said = remark(Nacked("gw.default", "LDS", 7, 1.0, "cannot bind '127.0.0.1:9000': Address already in use", ("l",), (KEY,)))
+    assert said is not None
+    assert said[0].endswith("Address already in use; it is taken by nginx (pid 7) at 127.0.0.1:9000")
 
 
 def test_a_gateway_at_other_ports() -> None:
