@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from meshctl_operator.xds.resources import TypeUrl
 from tests.support.dev_mesh import DevMesh
 from tests.support.envoy_versions import BINARIES
+from tests.support.served_config import held_by_envoy
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=sorted(BINARIES))
@@ -16,10 +18,21 @@ async def mesh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """Bookinfo with all its Envoys, once for each end of the supported versions and each module."""
     async with DevMesh(tmp_path_factory.mktemp(request.param), envoy=BINARIES[request.param]()) as running:
         yield running
+        assert not [event for event in running.events if event["event"] == "nack"]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def plain(mesh: DevMesh) -> AsyncIterator[DevMesh]:
-    """The running mesh without a scenario, and without one again afterwards."""
+    """The running mesh without a scenario. After each test every Envoy must run what it was served, and the scenario is taken away."""
     yield mesh
-    await mesh.clear()
+    try:
+        await mesh.synced()
+        for proxy in mesh.proxies():
+            served, dump = await mesh.served(proxy), held_by_envoy(await mesh.config_dump(proxy))
+            for type_url in TypeUrl:
+                if type_url is TypeUrl.ENDPOINT:  # shown without a version; the acceptance suite compares them
+                    continue
+                shown = {name: version for name, (version, _) in dump[type_url].items() if type_url.full_state or name in served[type_url]}
+                assert shown == served[type_url], f"{proxy} {type_url.short}"
+    finally:
+        await mesh.clear()

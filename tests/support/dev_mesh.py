@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import aiohttp
 
+from meshctl_operator.xds.resources import TypeUrl
+
 BOOKINFO = Path(__file__).parents[2] / "examples" / "bookinfo"
 SCENARIOS = sorted(folder.name for folder in (BOOKINFO / "scenarios").iterdir())
 MESHCTL = Path(sys.executable).with_name("meshctl")
@@ -214,6 +216,14 @@ class DevMesh:
         async with self.http.get(f"http://{self.admin(proxy)}/stats?format=json", params={"filter": f"^{name}$"}) as response:
             page = json.loads(await response.text())
         return sum(stat.get("value", 0) for stat in page["stats"])
+
+    async def served(self, proxy: str) -> dict[TypeUrl, dict[str, str]]:
+        """Return name -> version of what the control plane serves to a proxy, by type."""
+        namespace = next(each["namespace"] for each in (*self.ready["gateways"], *self.ready["sidecars"]) if each["name"] == proxy)
+        async with self.http.get(f"http://{self.ready['http']}/debug/config_dump", params={"proxy": f"{proxy}.{namespace}"}) as response:
+            page = await response.json()
+        shown = page["resources"]
+        return {type_url: {entry["name"]: entry["version"] for entry in shown[type_url.short]} for type_url in TypeUrl}
 
     async def listeners(self, proxy: str) -> list[str]:
         """Return the addresses that an Envoy listens on."""

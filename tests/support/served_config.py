@@ -10,6 +10,7 @@ from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
 from google.protobuf import json_format
 
+from meshctl_operator.compiler.emit import resources as _resources  # noqa: F401  (registers the messages that are packed inside others)
 from meshctl_operator.xds.resources import TypeUrl
 
 Held = dict[str, tuple[str, Any]]

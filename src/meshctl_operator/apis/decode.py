@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -80,6 +81,7 @@ VIEWS: Final[Mapping[Kind, type[KubernetesView]]] = {
 """The view of each Kubernetes kind."""
 
 _ENVELOPE: Final = ("apiVersion", "kind", "metadata", "spec", "status")
+_TYPO: Final = 0.85  # how alike a group must be to ours to be taken for a slip of the pen rather than for somebody else's
 _STATUS_IS_INPUT: Final = frozenset({Kind.SERVICE_ENTRY, Kind.WORKLOAD_ENTRY})
 
 
@@ -95,8 +97,9 @@ def decode(raw: object, *, default_namespace: str = "default", validate: bool = 
     key = _rough_key(raw, default_namespace)
     if not isinstance(api_version, str) or not isinstance(kind, str) or not api_version or not kind:
         missing = "apiVersion" if not isinstance(api_version, str) or not api_version else "kind"
+        message = f"{seen(raw[missing])} is no {missing}" if missing in raw else "is missing"
         hint = "every document says its apiVersion, kind and metadata"
-        return Rejected(key, (codes.NOT_AN_OBJECT.error(key, missing, f"{seen(raw.get(missing))} is no {missing}", hint=hint),))
+        return Rejected(key, (codes.NOT_AN_OBJECT.error(key, missing, message, hint=hint),))
     info = kinds.find(api_version, kind)
     if info is None:
         return _foreign(api_version, kind, key)
@@ -121,9 +124,12 @@ def _foreign(api_version: str, kind: str, key: ObjectKey) -> Decoded:
         message = f"{kind} is not enforced: traffic flows as if this object did not exist"
         return Skipped(api_version, kind, key, (codes.NOT_ENFORCED.warning(key, "", message),))
     group, _, version = api_version.rpartition("/")
-    if group != kinds.NETWORKING_GROUP:
-        return Skipped(api_version, kind, key)
     names = [info.kind.value for info in kinds.KINDS.values() if info.is_routing]
+    if group != kinds.NETWORKING_GROUP:
+        if kind in names and (not group or difflib.get_close_matches(group, [kinds.NETWORKING_GROUP], n=1, cutoff=_TYPO)):
+            message, hint = f'"{api_version}" has no {kind}', f"use {kinds.NETWORKING_GROUP}/{kinds.NETWORKING_VERSIONS[0]}"
+            return Rejected(key, (codes.UNKNOWN_KIND.error(key, "apiVersion", message, hint=hint),))
+        return Skipped(api_version, kind, key)
     if kind in names:
         message, hint = f'"{version}" is no version of {group}', f"use {', '.join(kinds.NETWORKING_VERSIONS)}"
         return Rejected(key, (codes.UNKNOWN_KIND.error(key, "apiVersion", message, hint=hint),))

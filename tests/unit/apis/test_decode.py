@@ -317,3 +317,25 @@ def test_importing_is_cheap() -> None:
     code = "import sys, meshctl_operator.apis.decode; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     names = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"grpc", "kopf", "kubernetes", "envoy", "re2", "yaml"} & set(names)
+
+
+@pytest.mark.parametrize("api_version", ["v1", "networking.istio.o/v1", "networking.istio/v1beta1"])
+def test_a_routing_kind_of_a_group_that_is_none(api_version: str) -> None:
+    """A slip in apiVersion must not make a VirtualService vanish as somebody else's."""
+    decoded = decode({"apiVersion": api_version, "kind": "VirtualService", "metadata": {"name": "a"}, "spec": {}})
+    assert isinstance(decoded, Rejected)
+    (finding,) = decoded.diagnostics
+    assert (finding.path, finding.hint) == ("apiVersion", "use networking.istio.io/v1")
+
+
+def test_a_kind_of_the_same_name_elsewhere_is_not_ours() -> None:
+    """Other groups have Gateways and Sidecars of their own."""
+    for api_version, kind in (("example.com/v1", "Sidecar"), ("gateway.example.io/v1", "Gateway")):
+        assert isinstance(decode({"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}), Skipped)
+
+
+def test_a_document_without_api_version() -> None:
+    """What is not there is called missing."""
+    decoded = decode({"kind": "VirtualService", "metadata": {"name": "a"}})
+    assert isinstance(decoded, Rejected)
+    assert (decoded.diagnostics[0].path, decoded.diagnostics[0].message) == ("apiVersion", "is missing")
