@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh, reviews_route
+from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh, copy_bookinfo, reviews_route
 from tests.support.envoy_versions import newest
 
 pytestmark = pytest.mark.envoy
@@ -122,10 +121,10 @@ async def test_two_meshes_at_a_time(tmp_path: Path) -> None:
         finally:
             second.send_signal(signal.SIGINT)
             assert await second.wait() == 130
-        third = await asyncio.create_subprocess_exec(MESHCTL, "dev", BOOKINFO, "-o", "json", stderr=asyncio.subprocess.PIPE)
+        third = await asyncio.create_subprocess_exec(MESHCTL, "dev", mesh.folder, "-o", "json", stderr=asyncio.subprocess.PIPE)
         _, errors = await third.communicate()
         assert third.returncode == 1
-        assert b"127.0.10.10:8080 is taken by python" in errors
+        assert f"{mesh.outside}:8080 is taken by python" in errors.decode()
 
 
 SECOND_GATEWAY = """\
@@ -174,7 +173,7 @@ async def test_a_port_that_a_gateway_opens_later_is_told(tmp_path: Path) -> None
 async def test_lines_of_an_edit(tmp_path: Path) -> None:
     """Without a terminal the text says what changed and how soon it was live, where a mistake stands, and where a new port is."""
     folder = tmp_path / "bookinfo"
-    shutil.copytree(BOOKINFO, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_bookinfo(folder)
     arguments = [str(MESHCTL), "dev", "bookinfo", "--envoy", str(newest())]
     process = await asyncio.create_subprocess_exec(*arguments, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -18,11 +19,23 @@ from meshctl_operator.xds.resources import TypeUrl
 
 BOOKINFO = Path(__file__).parents[2] / "examples" / "bookinfo"
 SCENARIOS = sorted(folder.name for folder in (BOOKINFO / "scenarios").iterdir())
+OUTSIDE = "127.0.10.10"
+"""Where the example has the service that is not part of the mesh; the copies of tests have it elsewhere."""
 MESHCTL = Path(sys.executable).with_name("meshctl")
 START_TIMEOUT = 60.0
 EVENT_TIMEOUT = 15.0
 
 Event = dict[str, Any]
+
+
+def copy_bookinfo(folder: Path) -> str:
+    """Copy the example, with an address for the service outside that no other running mesh has. Returns that address."""
+    shutil.copytree(BOOKINFO, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    high, low = divmod(os.getpid() % 62_500, 250)
+    address = f"127.1.{high + 1}.{low + 1}"
+    for file in folder.rglob("*.yaml"):
+        file.write_text(file.read_text().replace(OUTSIDE, address))
+    return address
 
 
 def reviews_route(subset: str) -> str:
@@ -51,6 +64,7 @@ class DevMesh:
         self.events: list[Event] = []
         self.ready: Event = {}
         self.exit_code: int | None = None
+        self.outside = ""
         self._arguments = [*arguments, *(["--envoy", str(envoy)] if envoy else [])]
         self._errors = folder / "stderr.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -98,7 +112,7 @@ class DevMesh:
 
     async def start(self) -> None:
         """Copy the example, start the command and wait until it says that it is ready."""
-        shutil.copytree(BOOKINFO, self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+        self.outside = copy_bookinfo(self.folder)
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=64))
         with self._errors.open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(

@@ -7,7 +7,7 @@ from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.proxies import Proxy, ProxyRole
 from meshctl_operator.model.scopes import sidecar_for
-from meshctl_operator.model.views import EndpointView, GatewayView, InboundView, OutboundView, SecretView
+from meshctl_operator.model.views import EndpointView, GatewayView, InboundView, OutboundView
 from meshctl_operator.registry.cells import Cell, Table, mentioned_labels
 
 
@@ -62,11 +62,6 @@ def gateway_view(proxy: Proxy) -> GatewayView:
 def endpoint_view(proxy: Proxy) -> EndpointView:
     """Return where the proxy stands, as far as the order of endpoints depends on it."""
     return EndpointView(proxy.locality, proxy.network, proxy.cluster_id, proxy.node_name)
-
-
-def secret_view(proxy: Proxy) -> SecretView:
-    """Return whose secrets the proxy may have."""
-    return SecretView(proxy.namespace)
 
 
 def _only(labels: Labels, keys: frozenset[str]) -> Labels:

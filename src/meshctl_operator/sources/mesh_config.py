@@ -10,8 +10,7 @@ from meshctl_operator.apis.changes import ChangeSet, Rejected, Upsert
 from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.mesh_settings import MeshSettings
-from meshctl_operator.base.diagnostics import Diagnostic, has_errors
-from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.controlplane.pipeline import mesh_object
 from meshctl_operator.controlplane.source import Sink
 from meshctl_operator.sources import codes
@@ -60,16 +59,6 @@ class MeshConfigSource:
         if text != self._read:
             self._read = text
             sink.submit(ChangeSet((_decode(text, str(self._path), self._settings),), self.name, synced=True))
-
-
-def load_mesh_config(path: str, settings: MeshSettings) -> tuple[MeshSettings, tuple[Diagnostic, ...]]:
-    """Return the settings with the MeshConfig of a file, and the findings about it. Raises SettingsError if it cannot be used at all."""
-    check_paths([path])
-    change = _decode(read_text(Path(path)), path, settings)
-    if isinstance(change, Upsert):
-        spec: MeshSettings = change.object.spec
-        return spec, change.diagnostics
-    raise SettingsError("; ".join(str(finding) for finding in change.diagnostics if has_errors([finding])))
 
 
 def _decode(text: str | Diagnostic, path: str, settings: MeshSettings) -> Upsert | Rejected:

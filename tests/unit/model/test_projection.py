@@ -68,11 +68,10 @@ def test_gateways_keep_their_labels_and_binding() -> None:
 
 
 def test_where_a_proxy_stands() -> None:
-    """Endpoints are ordered by locality; secrets are those of the namespace."""
+    """Endpoints are ordered by locality, and some are for one node only."""
     proxy = replace(SIDECAR, locality=Locality("eu"), node_name="n1")
     assert projection.endpoint_view(proxy).locality == Locality("eu")
     assert projection.endpoint_view(proxy).node_name == "n1"
-    assert projection.secret_view(proxy).namespace == "shop"
 
 
 def _context(mesh: TextMesh) -> _Direct:
