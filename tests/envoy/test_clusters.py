@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from envoy.config.cluster.v3 import cluster_pb2
@@ -23,6 +22,7 @@ from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Local
 from meshctl_operator.model.views import EndpointView, InboundView, OutboundView
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
+from tests.support.ads_bootstrap import ads_bootstrap
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.envoy_versions import BINARIES
 from tests.support.memory_discovery import MemoryDiscovery
@@ -138,6 +138,7 @@ POLICIES = """
 {loadBalancer: {warmup: {duration: 0s, minimumPercent: 300, aggression: 0.0}}}
 """
 
+NODE_ID = "sidecar~127.0.0.1~test.default~default.svc.cluster.local"
 HOSTS = ("every", "headless", "static.example.com", "localhost.example.com", "one.example.com", "*.example.org")
 
 
@@ -147,35 +148,6 @@ def rules(policies: str) -> Iterable[str]:
     for index, host in enumerate(HOSTS):
         subsets = "".join(f"\n  - name: p{number}\n    trafficPolicy: {' '.join(policy.split())}" for number, policy in enumerate(each))
         yield f'---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: rule-{index}, namespace: default}}\nspec:\n  host: "{host}"\n  subsets:{subsets}\n'
-
-
-def bootstrap(server: str) -> dict[str, Any]:
-    """Return the bootstrap of an Envoy that gets its clusters from the server by Delta ADS."""
-    host, port = server.split(":")
-    endpoint = {"address": {"socket_address": {"address": host, "port_value": int(port)}}}
-    options = {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }
-    control_plane = {
-        "name": "control-plane",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "control-plane", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-    }
-    ads = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
-    return {
-        "node": {"id": "sidecar~127.0.0.1~test.default~default.svc.cluster.local", "cluster": "test"},
-        "static_resources": {"clusters": [control_plane]},
-        "dynamic_resources": {
-            "cds_config": ads,
-            "ads_config": {
-                "api_type": "DELTA_GRPC",
-                "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane"}}],
-            },
-        },
-    }
 
 
 def planned_clusters(mesh: TextMesh, outbound: OutboundView, inbound: Iterable[InboundView]) -> dict[str, ClusterInput]:
@@ -216,7 +188,7 @@ async def test_envoy_takes_every_cluster(version: str, outbound: OutboundView, i
     server = AdsServer(discovery)
     address = await server.start("127.0.0.1:0")
     try:
-        async with EnvoyProcess(bootstrap(address), tmp_path, binary=BINARIES[version]()) as envoy:
+        async with EnvoyProcess(ads_bootstrap(address, NODE_ID, ["cds"]), tmp_path, binary=BINARIES[version]()) as envoy:
             dump = await envoy.config_dump("resource=dynamic_active_clusters")
     finally:
         await server.stop(0.5)

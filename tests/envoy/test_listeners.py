@@ -33,6 +33,7 @@ from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Proxy
 from meshctl_operator.model.views import GatewayView, InboundView, OutboundView, SecretView
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.resources import TypeUrl, make_resource
+from tests.support.ads_bootstrap import ads_bootstrap
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.envoy_versions import BINARIES
 from tests.support.key_pairs import secret_yaml
@@ -155,27 +156,9 @@ def every_listener(mesh: TextMesh) -> dict[str, list[ListenerInput]]:
 
 def bootstrap(server: str, listeners: Iterable[ListenerInput] = ()) -> dict[str, Any]:
     """Return the bootstrap of an Envoy with static listeners, and with an ADS stream to the server for anything else."""
-    host, port = server.split(":")
-    endpoint = {"address": {"socket_address": {"address": host, "port_value": int(port)}}}
-    options = {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }
-    control_plane = {
-        "name": "control-plane",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "control-plane", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-    }
-    ads = {"api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane"}}]}
-    return {
-        "node": {"id": "router~127.0.0.1~test.default~default.svc.cluster.local", "cluster": "test"},
-        "static_resources": {"clusters": [control_plane], "listeners": [as_json(emit_listener(listener)) for listener in listeners]},
-        "dynamic_resources": {
-            "ads_config": ads,
-            "lds_config": {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"},
-        },
-    }
+    config = ads_bootstrap(server, "router~127.0.0.1~test.default~default.svc.cluster.local", ["lds"])
+    config["static_resources"]["listeners"] = [as_json(emit_listener(listener)) for listener in listeners]
+    return config
 
 
 @pytest.mark.parametrize("version", sorted(BINARIES))

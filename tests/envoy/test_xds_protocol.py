@@ -23,6 +23,7 @@ from google.protobuf.message import Message
 
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
+from tests.support.ads_bootstrap import ADS, ads_bootstrap
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.envoy_versions import BINARIES
 from tests.support.memory_discovery import MemoryDiscovery
@@ -32,7 +33,6 @@ pytestmark = pytest.mark.envoy
 _REGISTERED = (router_pb2, http_connection_manager_pb2)  # the type URLs that ParseDict resolves inside Any
 HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-ADS: dict[str, Any] = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
 
 
 def resource(type_url: TypeUrl, name: str, message: Message) -> XdsResource:
@@ -83,28 +83,10 @@ def routes(name: str, target: str, header: str) -> XdsResource:
 
 def bootstrap(server: str, api_type: str) -> dict[str, Any]:
     """Return the bootstrap of an Envoy that gets everything from the server."""
-    host, port = server.split(":")
-    endpoint = {"address": {"socket_address": {"address": host, "port_value": int(port)}}}
-    http2 = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }}  # fmt: skip
-    xds = {
-        "name": "xds",
-        "type": "STATIC",
-        "typed_extension_protocol_options": http2,
-        "load_assignment": {"cluster_name": "xds", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},
-    }
-    grpc = {"api_type": api_type, "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]}
-    return {
-        "node": {"id": "test-proxy", "cluster": "test", "metadata": {"NAMESPACE": "shop"}, "locality": {"zone": "z1"}},
-        "dynamic_resources": {
-            "ads_config": {**grpc, "set_node_on_first_message_only": True},
-            "cds_config": ADS,
-            "lds_config": ADS,
-        },
-        "static_resources": {"clusters": [xds]},
-    }
+    config = ads_bootstrap(server, "test-proxy", ["cds", "lds"])
+    config["node"] |= {"metadata": {"NAMESPACE": "shop"}, "locality": {"zone": "z1"}}
+    config["dynamic_resources"]["ads_config"] |= {"api_type": api_type, "set_node_on_first_message_only": True}
+    return config
 
 
 @asynccontextmanager
