@@ -28,6 +28,7 @@ async def test_static_bootstrap_runs(tmp_path: Path, end: str, scenario: str, pr
     config, findings = stand_alone(translation)
     assert bool(findings) == (scenario == "tls-gateway" and "ingress" in proxy), "a throw-away certificate is told about, and only there"
     async with EnvoyProcess(config, tmp_path, binary=BINARIES[end](), isolated=True) as envoy:
+        assert Path(f"/proc/{envoy.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink(), "it runs in our own network"
         listeners = await envoy.get("/listeners?format=json")
     assert all(str(listener["name"]) in listeners for listener in translation.served.listeners)
     assert translation.served.listeners or "egress" in proxy

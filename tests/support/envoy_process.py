@@ -94,6 +94,7 @@ class EnvoyProcess:
         files = ["--config-path", str(config), "--admin-address-path", str(address_file)]
         with (self.folder / "envoy.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
+                *(ISOLATION if self._isolated else ()),
                 self._binary,
                 *files,
                 "--concurrency",
