@@ -32,7 +32,7 @@ def sampled_states(count: int) -> list[MeshState]:
 
     @seed(20)
     @settings(max_examples=count, database=None, derandomize=False, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(mesh_states(least=8, most=20))
+    @given(mesh_states(least=6, most=16))
     def collect(state: MeshState) -> None:
         states.append(state)
 

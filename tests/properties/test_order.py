@@ -19,7 +19,7 @@ from tests.support.world import PROXIES, compiled, fingerprint
 pytestmark = pytest.mark.property
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = 20
+SAMPLES = 12
 SEEDS = ("0", "1", "4242")
 
 

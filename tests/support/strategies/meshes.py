@@ -81,10 +81,21 @@ def unique(documents: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
     return tuple({key_of(document): document for document in documents}.values())
 
 
+def shares_hosts(document: JsonObject, state: MeshState) -> bool:
+    """Tell whether a ServiceEntry declares a host that another one of the state declares too.
+
+    The one that loses takes its ports along, so a route table may miss a host in which the winner never had part.
+    """
+    if document["kind"] != Kind.SERVICE_ENTRY:
+        return False
+    others = (other for other in state.documents if other["kind"] == Kind.SERVICE_ENTRY and key_of(other) != key_of(document))
+    return bool(set(document["spec"]["hosts"]) & {host for other in others for host in other["spec"]["hosts"]})
+
+
 @st.composite
 def mesh_states(draw: st.DrawFn, *, least: int = 4, most: int = 14) -> MeshState:
-    """Draw a mesh that has the Service of the ingress gateway and a few services to begin with."""
-    base: SearchStrategy[list[JsonObject]] = st.lists(documents_of(Kind.SERVICE), min_size=1, max_size=3)
+    """Draw a mesh that has the Service of the ingress gateway, a few services and often a Secret to begin with."""
+    base: SearchStrategy[list[JsonObject]] = st.lists(documents_of(Kind.SERVICE, Kind.SERVICE, Kind.SECRET), min_size=1, max_size=4)
     rest: SearchStrategy[list[JsonObject]] = st.lists(any_document(), min_size=least, max_size=most)
     settings = draw(st.one_of(st.just({}), st.just({}), mesh_configs()))
     return MeshState(unique([gateway_service(), *draw(base), *draw(rest)]), settings)
