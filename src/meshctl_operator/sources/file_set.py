@@ -86,6 +86,13 @@ class FileSet:
             file.leaving = True
             self._touch(name, file)
 
+    def stay(self, name: str) -> None:
+        """Take back ``leave``: the file is only out of sight."""
+        file = self._files.get(name)
+        if file is not None and file.leaving:
+            file.leaving = False
+            self._touch(name, file)
+
     def remove(self, name: str) -> None:
         """Forget a file and its objects."""
         self._replace(name, None)
@@ -102,19 +109,20 @@ class FileSet:
 
     def take_changes(self) -> tuple[Change, ...]:
         """Return what changed since the last call, by key; findings about files come under the key of the file."""
-        changes = [change for key in sorted(self._dirty) for change in self._tell(key, self._now(key))]
-        for name in sorted(self._dirty_files):
-            findings = tuple(self._file_findings(name))
-            changes += self._tell(codes.file_key(name), _Told(None, findings))
-        self._dirty.clear()
-        self._dirty_files.clear()
-        return tuple(changes)
+        return tuple(self.telling())
 
-    def retell(self) -> tuple[Change, ...]:
-        """Return what changed since the last call of ``take_changes``, and everything that was said before and still holds."""
-        removals = [change for change in self.take_changes() if isinstance(change, Delete)]
-        told = [change for key in sorted(self._told) for change in _changes(key, self._told[key])]
-        return (*removals, *told)
+    def telling(self) -> Iterator[Change]:
+        """Yield what ``take_changes`` returns, computed one after the other: thousands of files take a while."""
+        for key in sorted(self._dirty):
+            del self._dirty[key]
+            yield from self._tell(key, self._now(key))
+        for name in sorted(self._dirty_files):
+            del self._dirty_files[name]
+            yield from self._tell(codes.file_key(name), _Told(None, tuple(self._file_findings(name))))
+
+    def told(self) -> tuple[Change, ...]:
+        """Return everything that was said and still holds, by key."""
+        return tuple(change for key in sorted(self._told) for change in _changes(key, self._told[key]))
 
     def _replace(self, name: str, new: _File | None) -> None:
         old = self._files.pop(name, None)
@@ -141,6 +149,8 @@ class FileSet:
     def _ranked(self, key: ObjectKey) -> list[str]:
         """Return the files that mention the key, the one that counts first; leaving files last."""
         names = self._mentions.get(key, ())
+        if len(names) <= 1:  # nearly always; a rank takes longer than the rest
+            return list(names)
         return sorted(names, key=lambda name: (self._files[name].leaving, self._layer(name), self._rank(name)))
 
     def _winner(self, key: ObjectKey) -> str | None:

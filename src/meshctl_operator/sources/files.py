@@ -12,8 +12,8 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.sources import codes
 from meshctl_operator.sources.documents import Document, parse
+from meshctl_operator.sources.walking import walk
 
-SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
 _BESIDE_SHOWN: Final = 8  # names in the hint for a path that does not exist
@@ -45,25 +45,7 @@ def list_files(root: Path, exclude: frozenset[Path] = frozenset()) -> list[Path]
     """
     if not root.is_dir():
         return [root]
-    found = sorted(_walk(root, frozenset()), key=lambda path: path.parts)
-    return [path for path in found if path not in exclude and exclude.isdisjoint(path.parents)] if exclude else found
-
-
-def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in above:
-        return
-    try:
-        entries = list(folder.iterdir())
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(entry, above | {real})
-        elif entry.suffix.lower() in SUFFIXES and entry.is_file():
-            yield entry
+    return sorted((Path(found.path) for found in walk(root, exclude)), key=lambda path: path.parts)
 
 
 def read_text(path: Path) -> str | Diagnostic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,9 @@ from meshctl_operator.controlplane.source import Sink
 from meshctl_operator.sources import codes
 from meshctl_operator.sources.documents import parse
 from meshctl_operator.sources.files import check_paths, read_text
+from meshctl_operator.sources.watching import watcher
 
-STEP_MS: Final = 10  # as for directories of config objects
-SWEEP_MS: Final = 2_000
+SWEEP: Final = 2.0  # seconds until the file is looked at without any event, as for directories of config objects
 
 
 class MeshConfigSource:
@@ -41,17 +42,20 @@ class MeshConfigSource:
 
     async def run(self, sink: Sink) -> None:
         """Submit the settings, then every change of the file, until cancelled. Raises SettingsError if there is no such file at the start."""
-        import watchfiles
-
         check_paths([str(self._path)])
         self._read = None
-        self._look(sink)
-        events = watchfiles.awatch(
-            self._path.parent, watch_filter=None, step=STEP_MS, rust_timeout=SWEEP_MS, yield_on_timeout=True, recursive=False
-        )
-        async for _ in events:
-            self._look(sink)
-            await asyncio.sleep(0)
+        wake = asyncio.Event()
+        async with watcher(wake.set) as watching:
+            while True:
+                wake.clear()
+                watching.take()
+                for folder in {self._path.parent, self._path.resolve().parent}:  # a mounted ConfigMap is made of links
+                    watching.enter(str(folder))
+                watching.settle()
+                self._look(sink)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SWEEP):
+                        await wake.wait()
 
     def _look(self, sink: Sink) -> None:
         """Submit what the file says, if it says something else than before."""

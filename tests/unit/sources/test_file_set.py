@@ -149,6 +149,20 @@ def test_a_file_that_came_back_is_as_before(files: FileSet) -> None:
     assert files.take_changes() == ()
 
 
+def test_a_file_that_is_only_out_of_sight_stays(files: FileSet) -> None:
+    """It counts before another one again, and is reported as before."""
+    put(files, "f1", service("a", 81))
+    put(files, "f2", service("a", 82))
+    files.leave("f1")
+    assert 82 in ports(files.take_changes())
+    files.stay("f1")
+    files.stay("f1")
+    files.stay("unknown")
+    changes = files.take_changes()
+    assert ports(changes) == [81]
+    assert shown(changes)[-1] == ("Rejected", "f2")
+
+
 def test_an_overlay_overrides_in_silence(files: FileSet) -> None:
     """That is what it is for."""
     put(files, "a", service("a", 81))
@@ -186,5 +200,14 @@ def test_everything_can_be_told_anew(files: FileSet) -> None:
     put(files, "g", service("c"))
     files.take_changes()
     files.remove("g")
-    assert shown(files.retell()) == [("Delete", "c"), ("Upsert", "a"), ("Rejected", "b")]
+    assert shown(files.take_changes()) == [("Delete", "c")]
+    assert shown(files.told()) == [("Upsert", "a"), ("Rejected", "b")]
+    assert shown(files.told()) == [("Upsert", "a"), ("Rejected", "b")]
     assert files.take_changes() == ()
+
+
+def test_changes_are_computed_one_after_the_other(files: FileSet) -> None:
+    """Who stops in between goes on later, and is told nothing twice."""
+    put(files, "f", service("a"), service("b"), service("c"))
+    first = next(files.telling())
+    assert shown((first, *files.take_changes())) == [("Upsert", "a"), ("Upsert", "b"), ("Upsert", "c")]
