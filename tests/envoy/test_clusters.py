@@ -16,8 +16,7 @@ from meshctl_operator.compiler.emit.clusters import emit_cluster
 from meshctl_operator.compiler.emit.endpoints import emit_endpoints
 from meshctl_operator.compiler.inputs.clusters import ClusterInput
 from meshctl_operator.compiler.plan.cluster_policies import SYSTEM_AUTHORITIES
-from meshctl_operator.compiler.plan.clusters import plan_inbound_clusters, plan_outbound_clusters
-from meshctl_operator.compiler.plan.endpoints import plan_endpoints
+from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
 from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, ProxyRole
 from meshctl_operator.model.views import EndpointView, InboundView, OutboundView
 from meshctl_operator.xds.ads import AdsServer
@@ -27,6 +26,7 @@ from tests.support.envoy_process import EnvoyProcess
 from tests.support.envoy_versions import BINARIES
 from tests.support.memory_discovery import MemoryDiscovery
 from tests.support.mesh_text import TextMesh
+from tests.support.plans import endpoints_of_cluster, plan_outbound_clusters
 
 pytestmark = pytest.mark.envoy
 
@@ -163,7 +163,7 @@ def served(mesh: TextMesh, outbound: OutboundView, plans: Mapping[str, ClusterIn
     for name, plan in plans.items():
         yield make_resource(TypeUrl.CLUSTER, name, emit_cluster(plan).SerializeToString(deterministic=True))
         if plan.eds_name:
-            endpoints = emit_endpoints(mesh.evaluate(plan_endpoints, outbound, HERE, plan.eds_name).input)
+            endpoints = emit_endpoints(mesh.evaluate(endpoints_of_cluster, outbound, HERE, plan.eds_name).input)
             yield make_resource(TypeUrl.ENDPOINT, name, endpoints.SerializeToString(deterministic=True))
 
 

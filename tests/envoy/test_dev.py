@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh, copy_bookinfo, reviews_route
+from tests.support.dev_mesh import BOOKINFO, MESHCTL, DevMesh, copy_bookinfo, reviews_route, starting
 from tests.support.envoy_versions import newest
 
 pytestmark = pytest.mark.envoy
@@ -110,17 +110,18 @@ async def test_two_meshes_at_a_time(tmp_path: Path) -> None:
     (folder / "meshctl-dev.yaml").write_text("config: [mesh/]\n")
     async with DevMesh(tmp_path, envoy=newest()) as mesh:
         arguments = [str(MESHCTL), "dev", str(folder), "-o", "json", "--envoy", str(newest())]
-        second = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
-        try:
-            assert second.stdout is not None
-            async with asyncio.timeout(60):
-                ready = json.loads(await second.stdout.readline())
-            assert ready["gateways"][0]["ports"]["80"] != mesh.gateway()
-            assert ready["xds"] != mesh.ready["xds"]
-            assert {finding["code"] for finding in ready["diagnostics"]} == {"MC4101"}
-        finally:
-            second.send_signal(signal.SIGINT)
-            assert await second.wait() == 130
+        async with starting():
+            second = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+            try:
+                assert second.stdout is not None
+                async with asyncio.timeout(60):
+                    ready = json.loads(await second.stdout.readline())
+                assert ready["gateways"][0]["ports"]["80"] != mesh.gateway()
+                assert ready["xds"] != mesh.ready["xds"]
+                assert {finding["code"] for finding in ready["diagnostics"]} == {"MC4101"}
+            finally:
+                second.send_signal(signal.SIGINT)
+                assert await second.wait() == 130
         third = await asyncio.create_subprocess_exec(MESHCTL, "dev", mesh.folder, "-o", "json", stderr=asyncio.subprocess.PIPE)
         _, errors = await third.communicate()
         assert third.returncode == 1
@@ -171,39 +172,43 @@ async def test_a_port_that_a_gateway_opens_later_is_told(tmp_path: Path) -> None
 
 
 async def test_lines_of_an_edit(tmp_path: Path) -> None:
-    """Without a terminal the text says what changed and how soon it was live, where a mistake stands, and where a new port is."""
+    """Without a terminal the text says what changed and how soon it was live, where a mistake stands, and where a new port is.
+
+    A rule for one host is one resource, its virtual host, however many Envoys have it.
+    """
     folder = tmp_path / "bookinfo"
     copy_bookinfo(folder)
     arguments = [str(MESHCTL), "dev", "bookinfo", "--envoy", str(newest())]
-    process = await asyncio.create_subprocess_exec(*arguments, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    lines = process.stdout
+    async with starting():
+        process = await asyncio.create_subprocess_exec(*arguments, cwd=tmp_path, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        lines = process.stdout
 
-    async def line_with(words: str) -> str:
-        async with asyncio.timeout(60):
-            while words not in (line := (await lines.readline()).decode()):
-                assert line, f"the command ended without saying {words!r}"
-        return line
+        async def line_with(words: str) -> str:
+            async with asyncio.timeout(60):
+                while words not in (line := (await lines.readline()).decode()):
+                    assert line, f"the command ended without saying {words!r}"
+            return line
 
-    try:
-        await line_with("/productpage  (istio-ingressgateway port 80)")
-        await line_with("log: ")
-        rule = folder / "mesh" / "mine.yaml"
-        rule.write_text(reviews_route("v3"))
-        assert re.fullmatch(r"VirtualService/default/reviews: \d+ resources? live in \d Envoys after \d+ ms\n", await line_with("live in"))
-        rule.write_text(reviews_route("v3").replace("subset", "subsett"))
-        line = await line_with("error [MC1004]")
-        assert line.startswith("bookinfo/mesh/mine.yaml:8: error [MC1004] VirtualService default/reviews: ")
-        assert line.endswith('(did you mean "subset"?)\n')
-        await line_with("VirtualService/default/reviews rejected, the last good state stays")
-        rule.write_text(reviews_route("v3"))
-        await line_with("mended: 1 finding gone")
-        (folder / "mesh" / "broken.yaml").write_text("a: [\n")
-        assert (await line_with("MC4001")).startswith("bookinfo/mesh/broken.yaml:1: error [MC4001] not YAML")
-        port = free_port()
-        (folder / "mesh" / "second.yaml").write_text(SECOND_GATEWAY.replace("PORT", str(port)))
-        await line_with(f"istio-ingressgateway answers at http://127.0.0.1:{port}/")
-    finally:
-        process.send_signal(signal.SIGINT)
-        await process.communicate()
+        try:
+            await line_with("/productpage  (istio-ingressgateway port 80)")
+            await line_with("log: ")
+            rule = folder / "mesh" / "mine.yaml"
+            rule.write_text(reviews_route("v3"))
+            assert re.fullmatch(r"VirtualService/default/reviews: 1 resource live in 6 Envoys after \d+ ms\n", await line_with("live in"))
+            rule.write_text(reviews_route("v3").replace("subset", "subsett"))
+            line = await line_with("error [MC1004]")
+            assert line.startswith("bookinfo/mesh/mine.yaml:8: error [MC1004] VirtualService default/reviews: ")
+            assert line.endswith('(did you mean "subset"?)\n')
+            await line_with("VirtualService/default/reviews rejected, the last good state stays")
+            rule.write_text(reviews_route("v3"))
+            await line_with("mended: 1 finding gone")
+            (folder / "mesh" / "broken.yaml").write_text("a: [\n")
+            assert (await line_with("MC4001")).startswith("bookinfo/mesh/broken.yaml:1: error [MC4001] not YAML")
+            port = free_port()
+            (folder / "mesh" / "second.yaml").write_text(SECOND_GATEWAY.replace("PORT", str(port)))
+            await line_with(f"istio-ingressgateway answers at http://127.0.0.1:{port}/")
+        finally:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
     assert process.returncode == 130

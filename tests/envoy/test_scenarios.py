@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.dev_mesh import BOOKINFO, DevMesh
+from tests.support.envoy_versions import newest
 
 pytestmark = [pytest.mark.envoy, pytest.mark.asyncio(loop_scope="module")]
 
@@ -178,6 +179,16 @@ async def test_redirect_rewrite(plain: DevMesh) -> None:
     status, body = await plain.get("/books/0")
     assert (status, '"title"' in body) == (200, True)
     assert (await plain.get("/nothing"))[0] == 404
+
+
+async def test_the_debug_page_knows_both_forms_of_routes(plain: DevMesh) -> None:
+    """Every proxy is in sync, whether it has virtual hosts as resources of their own (the newest Envoy) or as part of their routes."""
+    await plain.apply("canary-50-50")
+    rows = {row["proxy"]: row["types"] for row in await plain.syncz()}
+    assert len(rows) == len(plain.proxies())
+    assert {kind["status"] for types in rows.values() for kind in types.values()} <= {"SYNCED", "NOT SENT"}
+    assert bool(rows["productpage-v1.default"]["VHDS"]["held"]) == (plain.envoy == newest())
+    assert rows["productpage-v1.default"]["RDS"]["held"] == 1
 
 
 async def test_every_scenario_has_its_test(plain: DevMesh) -> None:

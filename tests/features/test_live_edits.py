@@ -52,8 +52,8 @@ class Mesh:
 
     def destination(self, port: str = "9080") -> str:
         """Return the cluster of the first route to reviews."""
-        hosts = self.proxy.resources[TypeUrl.ROUTE][port].virtual_hosts
-        reviews = next(host for host in hosts if host.name.startswith("reviews."))
+        hosts = self.proxy.virtual_hosts(port)
+        reviews = next(host for name, host in hosts.items() if name.startswith("reviews."))
         cluster: str = reviews.routes[0].route.cluster
         return cluster
 
@@ -68,14 +68,14 @@ async def running(folder: Path, protocol: XdsProtocol = "delta") -> AsyncIterato
             async with asyncio.timeout(10):
                 while not isinstance(await anext(events), Synced):
                     pass
-            await proxy.wait_for(lambda: proxy.resources[TypeUrl.ROUTE])
+            await proxy.wait_for(lambda: proxy.resources[TypeUrl.ROUTE] and all(map(proxy.virtual_hosts, proxy.resources[TypeUrl.ROUTE])))
             await plane.settled()
             yield Mesh(folder, plane, proxy)
 
 
 @pytest.mark.parametrize("protocol", ["delta", "sotw"])
 async def test_a_route_is_edited(tmp_path: Path, protocol: XdsProtocol) -> None:
-    """Only the route configuration travels: no cluster, no listener, no endpoint."""
+    """Only the routes of that host travel: no cluster, no listener, no endpoint; to Delta clients not even the other hosts."""
     for name, document in (("base", [service("reviews"), SUBSETS]), ("routes", [virtual_service("reviews", "reviews", subset="v1")])):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump_all(document))
     async with running(tmp_path, protocol) as mesh:
@@ -84,7 +84,8 @@ async def test_a_route_is_edited(tmp_path: Path, protocol: XdsProtocol) -> None:
         event = await mesh.edit(lambda: mesh.write("routes.yaml", virtual_service("reviews", "reviews", subset="v2")))
         assert [str(key) for key in event.changed] == ["VirtualService/default/reviews"]
         assert mesh.destination() == "outbound|9080|v2|reviews.default.svc.cluster.local"
-        assert {received.type_url for received in mesh.proxy.log[before:]} == {TypeUrl.ROUTE}
+        expected = {"delta": (TypeUrl.VIRTUAL_HOST, ["9080/reviews.default.svc.cluster.local:9080"]), "sotw": (TypeUrl.ROUTE, ["9080"])}
+        assert [(received.type_url, received.names) for received in mesh.proxy.log[before:]] == [expected[protocol]]
 
 
 async def test_endpoints_come_and_go(tmp_path: Path) -> None:

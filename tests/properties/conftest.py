@@ -1,4 +1,7 @@
-"""How hard hypothesis looks: profile ``dev`` on every run, ``long`` by ``HYPOTHESIS_PROFILE=long`` before a release."""
+"""How hard hypothesis looks: profile ``dev`` on every run, ``long`` by ``HYPOTHESIS_PROFILE=long`` before a release.
+
+``HYPOTHESIS_EXAMPLES`` gives another number of examples, for a run of a given length; ``--hypothesis-seed`` repeats one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ TIMEOUTS = {"dev": 600, "long": 7200}  # a failure is worth the minutes that it 
 for name, examples in EXAMPLES.items():
     settings.register_profile(
         name,
-        max_examples=examples,
+        max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", examples)),
         stateful_step_count=STEPS[name],
         deadline=None,  # a cold compile shares two cores with other suites
         derandomize=os.environ.get("CI", "").lower() in {"1", "true"},

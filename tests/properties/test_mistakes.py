@@ -15,13 +15,13 @@ from meshctl_operator.model.proxies import Proxy
 from tests.support.strategies.meshes import MeshState, mesh_states
 from tests.support.strategies.mistakes import broken_documents
 from tests.support.strategies.scopes import mesh_configs
-from tests.support.world import PROXIES, change_of, resources_of, settings_change, world_of
+from tests.support.world import FLEET, change_of, resources_of, settings_change, world_of
 
 pytestmark = pytest.mark.property
 
 
 @settings(max_examples=2 * settings().max_examples)
-@given(state=mesh_states(least=3, most=8), bad=broken_documents("bad"), proxy=st.sampled_from(PROXIES), validate=st.booleans())
+@given(state=mesh_states(least=3, most=8), bad=broken_documents("bad"), proxy=st.sampled_from(FLEET), validate=st.booleans())
 def test_a_bad_object_does_not_hurt_others(state: MeshState, bad: Any, proxy: Proxy, *, validate: bool) -> None:
     """Nothing raises; a rejected object changes nothing at all, any other only what it has part in."""
     world = world_of(state)
@@ -59,7 +59,8 @@ def test_broken_all_over(state: MeshState, data: st.DataObject) -> None:
     world = world_of(state)
     world.apply(*(change for document in bad if (change := change_of(document, validate=False)) is not None))
     world.apply(settings_change(data.draw(mesh_configs())))
-    for proxy in PROXIES:
+    for proxy in FLEET:
         held = world.compile(proxy)
         assert all(str(finding) for finding in held.diagnostics)
         assert all(finding.severity in Severity for finding in held.diagnostics)
+    assert all(str(finding) for finding in world.findings())

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies.meshes import MeshState, mesh_states
-from tests.support.world import PROXIES, compiled, fingerprint
+from tests.support.world import FLEET, World, changes_of, contents, fingerprint, settings_change, world_of
 
 pytestmark = pytest.mark.property
 
@@ -27,8 +27,24 @@ SEEDS = ("0", "1", "4242")
 def test_permutations_of_one_state_are_equal(state: MeshState, data: st.DataObject) -> None:
     """Any order of arrival gives the same bytes, provenance and diagnostics."""
     other = state.but(documents=tuple(data.draw(st.permutations(state.documents))))
-    for proxy in PROXIES:
-        assert compiled(state, proxy) == compiled(other, proxy)
+    one, two = world_of(state), world_of(other)
+    for proxy in FLEET:
+        assert contents(one.compile(proxy)) == contents(two.compile(proxy))
+    assert one.findings() == two.findings()
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(state=mesh_states(), data=st.data())
+def test_the_order_of_arrival_one_by_one_does_not_matter(state: MeshState, data: st.DataObject) -> None:
+    """Objects that come one at a time, while proxies ask, end in the same bytes; so does asking in another order."""
+    world = World()
+    world.apply(settings_change(state.mesh))
+    for change in changes_of(data.draw(st.permutations(state.documents))):
+        world.apply(change)
+        world.compile(data.draw(st.sampled_from(FLEET)))
+    fresh = world_of(state)
+    for proxy in data.draw(st.permutations(FLEET)):
+        assert contents(world.compile(proxy)) == contents(fresh.compile(proxy))
 
 
 def _samples() -> list[MeshState]:

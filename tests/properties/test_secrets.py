@@ -158,7 +158,7 @@ def test_the_key_shows_nowhere(state: MeshState, name: str) -> None:
         held = world.compile(ROUTER)
         assert not _leaks(held)
         assert not any(_leaks(finding.to_json()) for finding in held.diagnostics)
-        assert not any(_leaks(key) or _leaks(node) for key, node in world.engine._nodes.items())
+        assert not any(_leaks(key) or _leaks(node.value) for key, node in world.engine._nodes.items())
         changes = changes_of([*state.documents, GATEWAY, SECRETS[name]], validate=False)
         description = ProxyDescription(ProxyRole.ROUTER, ROUTER.name, ROUTER.namespace, labels=ROUTER.labels)
         translation = translate(changes, description)
@@ -166,7 +166,9 @@ def test_the_key_shows_nowhere(state: MeshState, name: str) -> None:
         assert not _leaks(translation.to_json())
         session = _session(state, SECRETS[name])
         assert not _leaks(session.served)
-        for page in (pages.config_dump(session), pages.sync_status(session), pages.connection(session, 1.0)):
+        assert session.served is not None
+        dumped = pages.config_dump(session.proxy_id, session.served.state.revision, session.served.compiled.resources)
+        for page in (dumped, pages.sync_status(session), pages.connection(session, 1.0)):
             assert not _leaks(json.dumps(page))
     assert not any(_leaks(record.__dict__) for record in records)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +41,14 @@ def copy_bookinfo(folder: Path) -> str:
     return address
 
 
+@asynccontextmanager
+async def starting() -> AsyncIterator[None]:
+    """Be the only test that starts a mesh: two that start at once may find the same port free. Running meshes do no harm."""
+    with (Path(tempfile.gettempdir()) / "meshctl-test-dev.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
+
+
 def reviews_route(subset: str) -> str:
     """Return a VirtualService that sends all requests for reviews to one subset."""
     return f"""\
@@ -65,6 +76,7 @@ class DevMesh:
         self.ready: Event = {}
         self.exit_code: int | None = None
         self.outside = ""
+        self.envoy = envoy
         self._arguments = [*arguments, *(["--envoy", str(envoy)] if envoy else [])]
         self._errors = folder / "stderr.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -114,22 +126,23 @@ class DevMesh:
         """Copy the example, start the command and wait until it says that it is ready."""
         self.outside = copy_bookinfo(self.folder)
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=64))
-        with self._errors.open("wb") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                MESHCTL,
-                "dev",
-                self.folder,
-                "-o",
-                "json",
-                *self._arguments,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                stdin=asyncio.subprocess.DEVNULL,
-                limit=2**20,
-                start_new_session=True,
-            )
-        self._reader = asyncio.create_task(self._read())
-        self.ready = await self.event(lambda event: event["event"] == "ready", since=0, within=START_TIMEOUT)
+        async with starting():
+            with self._errors.open("wb") as errors:
+                self._process = await asyncio.create_subprocess_exec(
+                    MESHCTL,
+                    "dev",
+                    self.folder,
+                    "-o",
+                    "json",
+                    *self._arguments,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=errors,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    limit=2**20,
+                    start_new_session=True,
+                )
+            self._reader = asyncio.create_task(self._read())
+            self.ready = await self.event(lambda event: event["event"] == "ready", since=0, within=START_TIMEOUT)
 
     async def stop(self) -> None:
         """Interrupt the command as Ctrl-C does and wait for its end."""
@@ -231,13 +244,14 @@ class DevMesh:
             page = json.loads(await response.text())
         return sum(stat.get("value", 0) for stat in page["stats"])
 
-    async def served(self, proxy: str) -> dict[TypeUrl, dict[str, str]]:
-        """Return name -> version of what the control plane serves to a proxy, by type."""
+    async def served(self, proxy: str) -> dict[TypeUrl, dict[str, tuple[str, dict[str, Any]]]]:
+        """Return name -> (version, protobuf JSON) of what the control plane serves to a proxy, by type; route configurations are whole."""
         namespace = next(each["namespace"] for each in (*self.ready["gateways"], *self.ready["sidecars"]) if each["name"] == proxy)
         async with self.http.get(f"http://{self.ready['http']}/debug/config_dump", params={"proxy": f"{proxy}.{namespace}"}) as response:
             page = await response.json()
         shown = page["resources"]
-        return {type_url: {entry["name"]: entry["version"] for entry in shown[type_url.short]} for type_url in TypeUrl}
+        types = [type_url for type_url in TypeUrl if type_url is not TypeUrl.VIRTUAL_HOST]
+        return {type_url: {entry["name"]: (entry["version"], entry["resource"]) for entry in shown[type_url.short]} for type_url in types}
 
     async def listeners(self, proxy: str) -> list[str]:
         """Return the addresses that an Envoy listens on."""

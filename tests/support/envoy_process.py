@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,7 @@ class EnvoyProcess:
         self._isolated = isolated
         self._process: asyncio.subprocess.Process | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None  # the path of a socket may have 107 characters only
 
     async def __aenter__(self) -> Self:
         try:
@@ -86,7 +88,8 @@ class EnvoyProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         address_file = self.folder / "admin-address"
         address_file.unlink(missing_ok=True)
-        socket = self.folder / "admin.sock"
+        self._sockets = tempfile.TemporaryDirectory(prefix="envoy-")
+        socket = Path(self._sockets.name) / "admin.sock"
         pipe = {"pipe": {"path": str(socket)}}
         admin = {"address": pipe if self._isolated else {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
         config = self.folder / "bootstrap.json"
@@ -110,7 +113,7 @@ class EnvoyProcess:
 
         async def listening() -> bool:
             if self._isolated:
-                self.admin = "admin" if socket.exists() and await self._accepts() else ""
+                self.admin = "admin" if socket.exists() and await _accepts(socket) else ""
             else:
                 self.admin = address_file.read_text().strip() if address_file.exists() else ""
             return bool(self.admin)
@@ -125,14 +128,16 @@ class EnvoyProcess:
         if http is not None:
             await http.close()
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), timeout=5)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), timeout=5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        sockets, self._sockets = self._sockets, None
+        if sockets is not None:
+            sockets.cleanup()
 
     async def wait_until(self, check: Callable[[], Awaitable[bool]], what: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (a test states its deadline where it waits)
         """Poll until ``check`` holds; raises EnvoyError that says ``what`` did not happen, also when the process ends."""
@@ -143,15 +148,6 @@ class EnvoyProcess:
             if asyncio.get_running_loop().time() > deadline:
                 raise EnvoyError(f"waited in vain until {what}:\n{self.log[-LOG_TAIL:]}")
             await asyncio.sleep(POLL_INTERVAL)
-
-    async def _accepts(self) -> bool:
-        """Tell whether the admin socket is listened on: its file is there a moment earlier."""
-        try:
-            _, writer = await asyncio.open_unix_connection(self.folder / "admin.sock")
-        except OSError:
-            return False
-        writer.close()
-        return True
 
     async def wait_ready(self) -> None:
         """Wait until ``/ready`` says LIVE."""
@@ -180,3 +176,13 @@ class EnvoyProcess:
     async def stat(self, name: str) -> int:
         """Return one counter or gauge; 0 if it is not there yet."""
         return (await self.stats(f"^{name.replace('.', '[.]')}$")).get(name, 0)
+
+
+async def _accepts(socket: Path) -> bool:
+    """Tell whether a socket is listened on: its file is there a moment earlier."""
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True

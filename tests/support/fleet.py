@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.sources.memory import MemorySource
 from tests.support.dev_mesh import BOOKINFO
 from tests.support.envoy_process import EnvoyProcess
+from tests.support.envoy_versions import newest
 from tests.support.golden import load_objects
 
 PROXIES = (
@@ -70,7 +72,10 @@ def endpoint_slice(service: str, *addresses: str) -> dict[str, Any]:
 
 
 class Fleet:
-    """A control plane and one intercepting Envoy for each of the proxies, in network namespaces of their own."""
+    """A control plane and one intercepting Envoy for each of the proxies, in network namespaces of their own.
+
+    ``splits`` says whether these Envoys are to be served split route configurations: the newest is, by Delta, and the oldest never.
+    """
 
     def __init__(self, folder: Path, binary: Path, variant: XdsVariant, *, proxies: tuple[str, ...] = PROXIES) -> None:
         self.base = objects(BOOKINFO / "mesh")
@@ -79,6 +84,7 @@ class Fleet:
         ]
         self.source = MemorySource(*self.base, certificate(), *slices)
         self.plane = ControlPlane(Settings(), [self.source])
+        self.splits = variant is XdsVariant.DELTA and binary == newest()
         self.variant = variant
         self.envoys: dict[str, EnvoyProcess] = {}
         self._over: list[ConfigObject[Any]] = []
@@ -88,7 +94,8 @@ class Fleet:
         """Start everything."""
         await stack.enter_async_context(self.plane)
         self._events = stack.enter_context(self.plane.events.subscribe())
-        socket = self._folder / "xds.sock"
+        sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="xds-"))  # the path of a socket may have 107 characters only
+        socket = Path(sockets) / "xds.sock"
         await self.plane.serve(f"unix:{socket}")
         for name in self._proxies:
             proxy = parse_proxy(name).as_proxy()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from meshctl_operator.base.errors import ProtocolViolation
-from meshctl_operator.xds.discovery import XdsProtocol
-from meshctl_operator.xds.events import AckEvent, NackEvent
+from meshctl_operator.xds.discovery import Stream, XdsProtocol
+from meshctl_operator.xds.events import AckEvent, NackEvent, Push
 from meshctl_operator.xds.nodes import NodeInfo
-from meshctl_operator.xds.resources import ResourceName, XdsResource
+from meshctl_operator.xds.resources import TypeUrl, XdsResource
 from meshctl_operator.xds.state import ViewState, view_state
 
 TIMEOUT = 10.0
@@ -36,12 +36,12 @@ class MemoryDiscovery:
         self.notify()
         return session
 
-    def serve(self, resources: Iterable[XdsResource], eds_names: Mapping[ResourceName, ResourceName] | None = None) -> int:
+    def serve(self, resources: Iterable[XdsResource]) -> int:
         """Serve other resources from now on, and return the new revision."""
         revision = self.state.revision + 1 if self.state else 1
-        self.state = view_state(revision, resources, eds_names)
+        self.state = view_state(revision, resources)
         for session in self.sessions:
-            session.changed.set()
+            session.wake()
         return revision
 
     def notify(self) -> None:
@@ -68,7 +68,8 @@ class MemorySession:
         self.node, self.protocol, self.peer = node, protocol, peer
         self.open = True
         self.idle_revision = -1
-        self.changed = asyncio.Event()
+        self.pushes: list[tuple[TypeUrl, int]] = []
+        self.stream: Stream | None = None
         self._discovery = discovery
 
     @property
@@ -76,11 +77,18 @@ class MemorySession:
         """What everybody should hold."""
         return self._discovery.state
 
-    async def wait_changed(self, seen_revision: int) -> None:
-        """Wait until another revision than the one seen is served."""
-        while self.state is None or self.state.revision == seen_revision:
-            self.changed.clear()
-            await self.changed.wait()
+    def attach(self, stream: Stream) -> None:
+        """Remember whom to tell of changes."""
+        self.stream = stream
+
+    def wake(self) -> None:
+        """Tell the stream that the state is another one."""
+        if self.stream is not None and self.open:
+            self.stream.changed()
+
+    def pushed(self, push: Push) -> None:
+        """Record type and revision of a response that was written."""
+        self.pushes.append((push.type_url, push.revision))
 
     def acked(self, event: AckEvent) -> None:
         """Record an ACK."""

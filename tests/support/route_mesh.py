@@ -6,12 +6,12 @@ from typing import Any
 
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.compiler.emit.routes import emit_route_configuration
+from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput, VirtualHostInput
-from meshctl_operator.compiler.plan.gateway_routes import plan_gateway_route
-from meshctl_operator.compiler.plan.sidecar_routes import plan_sidecar_route
 from meshctl_operator.model.proxies import ProxyRole
 from meshctl_operator.model.views import GatewayView, OutboundView
 from tests.support.mesh_text import TextMesh, as_json
+from tests.support.plans import plan_gateway_route, plan_sidecar_route
 
 SIDECAR = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local")
 INGRESS = GatewayView("istio-system", (("istio", "ingressgateway"),))
@@ -110,12 +110,12 @@ BOOKINFO = INGRESS_SERVICE + SERVICES + GATEWAY + VS_BOOKINFO + VS_REVIEWS + VS_
 
 def sidecar_input(mesh: TextMesh, name: str = "9080", view: OutboundView = SIDECAR) -> RouteConfigurationInput:
     """Return the Input of a sidecar's route configuration."""
-    return mesh.evaluate(plan_sidecar_route, view, name).value.input
+    return mesh.evaluate(plan_sidecar_route, view, name).input
 
 
 def gateway_input(mesh: TextMesh, name: str = "http.8080", view: GatewayView = INGRESS) -> RouteConfigurationInput:
     """Return the Input of a gateway's route configuration."""
-    return mesh.evaluate(plan_gateway_route, view, name).value.input
+    return mesh.evaluate(plan_gateway_route, view, name).input
 
 
 def sidecar_json(mesh: TextMesh, name: str = "9080", view: OutboundView = SIDECAR) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def gateway_findings(rules: str, *, more: str = "") -> tuple[Diagnostic, ...]:
         + virtual_service("shop", f'{{hosts: ["*"], gateways: [bookinfo-gateway], http: {rules}}}')
         + more
     )
-    return mesh.evaluate(plan_gateway_route, INGRESS, "http.8080").diagnostics
+    return mesh.evaluate(mesh_findings)
 
 
 def shown(findings: tuple[Diagnostic, ...]) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
+from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.compiler.compiler import compile_proxy
+from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource
+from meshctl_operator.compiler.steps import compile_steps
+from meshctl_operator.controlplane.nodes import DeclaredProxy, resolve_proxy
 from meshctl_operator.incremental.engine import Engine, Mode
 from meshctl_operator.model.proxies import Locality, Proxy, ProxyRole
 from meshctl_operator.registry.registry import Registry
@@ -41,6 +47,16 @@ ROUTER = Proxy(
     dns_domain="istio-system.svc.cluster.local",
 )
 PROXIES = (SIDECAR, ROUTER)
+"""One proxy of each role."""
+TWIN = replace(SIDECAR, name="cart-2", ips=("10.1.0.2",), locality=Locality("region1", "zone2"), node_name="node-2")
+NEIGHBOUR = replace(
+    SIDECAR, name="pay-1", namespace="shop", labels=(("app", "pay"), ("version", "v2")), dns_domain="shop.svc.cluster.local"
+)
+OUTSIDER = replace(NEIGHBOUR, name="pay-9", namespace="elsewhere", dns_domain="elsewhere.svc.cluster.local")
+ROOTED = replace(SIDECAR, name="root-1", namespace="istio-system", dns_domain="istio-system.svc.cluster.local")
+EDGE = replace(ROUTER, name="gw-1", namespace="elsewhere", dns_domain="elsewhere.svc.cluster.local")
+FLEET = (*PROXIES, TWIN, NEIGHBOUR, OUTSIDER, ROOTED, EDGE)
+"""Proxies at home in every namespace that objects may be in, and in one where there is never any."""
 
 
 class World:
@@ -59,6 +75,19 @@ class World:
     def compile(self, proxy: Proxy) -> CompiledProxy:
         """Return what the proxy should hold now."""
         return self.engine.evaluate(compile_proxy, proxy)
+
+    def resolved(self, proxy: Proxy) -> Proxy:
+        """Return the proxy as the control plane knows it: with what its workload says."""
+        return self.engine.evaluate(resolve_proxy, DeclaredProxy(proxy))
+
+    def prepare(self, proxy: Proxy, most: int) -> None:
+        """Do some of the steps of compiling for the proxy ahead."""
+        for _ in islice(compile_steps(self.engine, proxy), most):
+            pass
+
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """Return what is wrong in the mesh, whether a proxy sees it or not."""
+        return self.engine.evaluate(mesh_findings)
 
 
 def change_of(document: Any, *, validate: bool = True) -> Change | None:
@@ -97,14 +126,22 @@ def resources_of(compiled_proxy: CompiledProxy) -> dict[tuple[str, str], Compile
     return {(type_url, name): item for type_url, items in compiled_proxy.resources.items() for name, item in items.items()}
 
 
+def contents(compiled_proxy: CompiledProxy) -> dict[tuple[str, str], object]:
+    """Return all that a proxy holds in values that compare by content: bytes, provenance, EDS names and findings."""
+    found: dict[tuple[str, str], object] = {
+        place: (resource.body, resource.version, resource.provenance, resource.eds_name)
+        for place, resource in resources_of(compiled_proxy).items()
+    }
+    return {**found, ("", "diagnostics"): compiled_proxy.diagnostics}
+
+
 def fingerprint(state: MeshState) -> str:
     """Return a digest of all that the proxies hold in a state."""
     digest = hashlib.sha256()
-    for proxy in PROXIES:
-        held = compiled(state, proxy)
-        for resource in resources_of(held).values():
-            digest.update(repr((resource.type_url, resource.name, resource.body, resource.provenance, resource.eds_name)).encode())
-        digest.update(repr(held.diagnostics).encode())
+    world = world_of(state)
+    for proxy in FLEET:
+        digest.update(repr(contents(world.compile(proxy))).encode())
+    digest.update(repr(world.findings()).encode())
     return digest.hexdigest()
 
 

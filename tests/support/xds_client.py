@@ -20,7 +20,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import base_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.json_format import ParseDict
@@ -36,6 +36,7 @@ MESSAGES: Mapping[TypeUrl, Any] = {
     TypeUrl.ENDPOINT: endpoint_pb2.ClusterLoadAssignment,
     TypeUrl.LISTENER: listener_pb2.Listener,
     TypeUrl.ROUTE: route_pb2.RouteConfiguration,
+    TypeUrl.VIRTUAL_HOST: route_components_pb2.VirtualHost,
     TypeUrl.SECRET: secret_pb2.Secret,
 }
 METHODS: Mapping[XdsProtocol, str] = {"sotw": "StreamAggregatedResources", "delta": "DeltaAggregatedResources"}
@@ -128,6 +129,12 @@ class XdsClient:
     def bytes_received(self) -> int:
         """How many bytes of responses arrived, on all streams."""
         return sum(received.size for received in self.log)
+
+    def virtual_hosts(self, route: str) -> dict[str, Any]:
+        """Return the virtual hosts of a route configuration by name, whether it is whole or split."""
+        whole = {host.name: host for host in self.resources[TypeUrl.ROUTE][route].virtual_hosts}
+        split = self.resources[TypeUrl.VIRTUAL_HOST].items()
+        return whole | {name.removeprefix(f"{route}/"): host for name, host in split if name.rpartition("/")[0] == route}
 
     def names(self, type_url: TypeUrl) -> list[str]:
         """Return the sorted names that the client holds of a type."""
@@ -354,6 +361,9 @@ class XdsClient:
             case TypeUrl.LISTENER:
                 await self._want(TypeUrl.ROUTE)
                 await self._want(TypeUrl.SECRET)
+            case TypeUrl.ROUTE if any(route.HasField("vhds") for route in received.resources.values()):
+                if not self.held[TypeUrl.VIRTUAL_HOST].subscribed:  # one subscription for all route configurations
+                    await self.subscribe(TypeUrl.VIRTUAL_HOST)
             case _:
                 pass
 

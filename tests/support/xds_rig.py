@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.discovery import XdsProtocol
+from meshctl_operator.xds.options import ServerOptions
 from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
 from tests.support.memory_discovery import MemoryDiscovery
 from tests.support.xds_client import XdsClient
@@ -28,9 +29,9 @@ class XdsRig:
         self._stack = stack
         self._barriers = 0
 
-    def serve(self, *resources: XdsResource, eds_names: Mapping[str, str] | None = None) -> int:
+    def serve(self, *resources: XdsResource) -> int:
         """Serve exactly these resources from now on, and return the revision."""
-        return self.discovery.serve(resources, eds_names)
+        return self.discovery.serve(resources)
 
     async def connect(self, protocol: XdsProtocol, node_id: str = "test-id") -> XdsClient:
         """Return a connected client, which is closed after the test."""
@@ -45,25 +46,25 @@ class XdsRig:
         secret = sample(TypeUrl.SECRET, f"barrier-{self._barriers}")
         state = self.discovery.state
         held = [resource for of_type in state.resources.values() for resource in of_type.values()] if state else []
-        self.discovery.serve([*held, secret], state.eds_names if state else None)
+        self.discovery.serve([*held, secret])
         await client.subscribe(TypeUrl.SECRET, secret.name)
         await client.wait_for(lambda: secret.name in client.names(TypeUrl.SECRET))
 
 
 @asynccontextmanager
-async def xds_rig(*resources: XdsResource) -> AsyncIterator[XdsRig]:
+async def xds_rig(*resources: XdsResource, options: ServerOptions | None = None) -> AsyncIterator[XdsRig]:
     """Run a server that serves the resources."""
     discovery = MemoryDiscovery(*resources)
-    server = AdsServer(discovery)
+    server = AdsServer(discovery, options)
     address = await server.start("127.0.0.1:0")
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.stop, 0.5)
         yield XdsRig(discovery, server, address, stack)
 
 
-def sample(type_url: TypeUrl, name: str, mark: str = "1") -> XdsResource:
+def sample(type_url: TypeUrl, name: str, mark: str = "1", *, eds_name: str = "") -> XdsResource:
     """Return a small valid resource of any type; another ``mark`` is another content."""
-    return make_resource(type_url, name, sample_message(type_url, name, mark).SerializeToString(deterministic=True))
+    return make_resource(type_url, name, sample_message(type_url, name, mark).SerializeToString(deterministic=True), eds_name=eds_name)
 
 
 def sample_message(type_url: TypeUrl, name: str, mark: str) -> Any:
@@ -80,6 +81,8 @@ def sample_message(type_url: TypeUrl, name: str, mark: str) -> Any:
             return listener_pb2.Listener(name=name, stat_prefix=mark)
         case TypeUrl.ROUTE:
             return route_pb2.RouteConfiguration(name=name, virtual_hosts=[route_components_pb2.VirtualHost(name=mark, domains=["*"])])
+        case TypeUrl.VIRTUAL_HOST:
+            return route_components_pb2.VirtualHost(name=name, domains=[mark])
         case TypeUrl.SECRET:
             return secret_pb2.Secret(name=name, generic_secret={"secret": {"inline_string": mark}})
 
@@ -95,5 +98,7 @@ def mark_of(message: Any) -> str:
             return str(message.stat_prefix)
         case route_pb2.RouteConfiguration():
             return str(message.virtual_hosts[0].name)
+        case route_components_pb2.VirtualHost():
+            return str(message.domains[0])
         case _:
             return str(message.generic_secret.secret.inline_string)

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 import os
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 
 from meshctl_operator import __version__
-from meshctl_operator.admin import pages
+from meshctl_operator.admin.debug import DebugPages
+from meshctl_operator.admin.refusals import keep_debug_local, say_why
 from meshctl_operator.base.clock import Clock, SystemClock
 from meshctl_operator.base.errors import MeshctlError
 from meshctl_operator.controlplane.plane import ControlPlane
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-log = logging.getLogger("meshctl.admin")
+LARGE: Final = 100
+"""Rows from which on a page is turned into text by another thread."""
+
+PAGES: Final = {
+    "/healthz": "200 as long as the event loop turns",
+    "/readyz": "200 while proxies may rely on what is served, else 503 with the reasons",
+    "/metrics": "metrics for Prometheus",
+    "/version": "version of the control plane and of Python",
+    "/debug/connections": "who is connected (?proxyID=)",
+    "/debug/syncz": "what each proxy has accepted of what it should hold (?proxyID=)",
+    "/debug/config_dump": "everything that one proxy should hold, secrets without their bodies (?proxyID=)",
+    "/debug/graph": "which objects a resource was computed from, and why it was computed last (?resource=)",
+    "/debug/diagnostics": "the findings that hold now",
+}
+"""What there is, and what it takes."""
 
 
 class AdminServer:
     """Serves the pages of one control plane: ``await start("127.0.0.1:15014")``, later ``await stop()``."""
 
-    def __init__(self, plane: ControlPlane, *, clock: Clock | None = None) -> None:
+    def __init__(self, plane: ControlPlane, *, clock: Clock | None = None, remote_debug: bool = False) -> None:
+        """Prepare the pages; ``remote_debug`` shows the debug pages to other machines as well."""
         self._plane = plane
-        self._clock: Clock = clock or SystemClock()
+        self._debug = DebugPages(plane, clock or SystemClock())
+        self._remote_debug = remote_debug
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: str) -> str:
@@ -57,58 +74,50 @@ class AdminServer:
 
     def application(self) -> web.Application:
         """Return the routes, for a server or a test."""
-        app = web.Application()
-        routes: dict[str, Callable[[web.Request], object]] = {
-            "/": self._index,
-            "/version": lambda _: {"version": __version__, "python": platform.python_version()},
-            "/debug/syncz": lambda _: [pages.sync_status(session) for session in self._plane.sessions],
-            "/debug/connections": lambda _: [pages.connection(session, self._clock.monotonic()) for session in self._plane.sessions],
-            "/debug/diagnostics": lambda _: [finding.to_json() for finding in self._plane.diagnostics()],
-            "/debug/config_dump": self._config_dump,
+        app = web.Application(middlewares=[say_why, keep_debug_local(remote_debug=self._remote_debug)])
+        pages: dict[str, Callable[[Mapping[str, str]], Awaitable[object]]] = {
+            "/": _index,
+            "/version": _version,
+            "/debug/connections": self._debug.connections,
+            "/debug/syncz": self._debug.syncz,
+            "/debug/config_dump": self._debug.config_dump,
+            "/debug/graph": self._debug.graph,
+            "/debug/diagnostics": self._debug.diagnostics,
         }
-        for path, page in routes.items():
+        for path, page in pages.items():
             app.router.add_get(path, _json_page(page))
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         return app
 
-    def _index(self, request: web.Request) -> object:
-        """Return the list of pages."""
-        return sorted({resource.canonical for resource in request.app.router.resources()})
-
-    def _config_dump(self, request: web.Request) -> object:
-        """Return what the proxies named by ``?proxy=name.namespace`` should hold; without it, which proxies there are."""
-        wanted = request.query.get("proxy")
-        if wanted is None:
-            return {"proxies": sorted({session.proxy_id for session in self._plane.sessions}), "hint": "add ?proxy=NAME.NAMESPACE"}
-        for session in self._plane.sessions:
-            if wanted in {session.proxy_id, session.node_id}:
-                return pages.config_dump(session)
-        known = sorted({session.proxy_id for session in self._plane.sessions})
-        raise web.HTTPNotFound(
-            text=json.dumps({"error": f'proxy "{wanted}" is not connected', "proxies": known}), content_type="application/json"
-        )
-
     async def _healthz(self, _: web.Request) -> web.Response:
-        """Answer as long as the event loop turns."""
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        """Answer 200 when proxies may rely on what is served, else 503 with the reasons."""
         reasons = self._plane.not_ready_because()
         return web.Response(text="ok\n") if not reasons else web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        """Answer the metrics in Prometheus' text format."""
         return web.Response(body=self._plane.telemetry.exposition(), headers={"Content-Type": METRICS_TYPE})
 
 
-def _json_page(page: Callable[[web.Request], object]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return a handler that answers what the page returns, as JSON."""
+async def _index(_: Mapping[str, str]) -> object:
+    return PAGES
+
+
+async def _version(_: Mapping[str, str]) -> object:
+    return {"version": __version__, "python": platform.python_version()}
+
+
+def _json_page(page: Callable[[Mapping[str, str]], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return a handler that answers what the page returns, as JSON. Text is made from it beside the loop where there is much of it."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        return web.json_response(page(request), dumps=_dumps)
+        found = await page(request.query)
+        small = isinstance(found, list) and len(found) < LARGE
+        text = _dumps(found) if small else await asyncio.to_thread(_dumps, found)
+        return web.Response(text=text, content_type="application/json")
 
     return handler
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectKey:
-    """What names one config object for good. Cluster-scoped kinds have an empty namespace."""
+class ObjectKey(NamedTuple):
+    """What names one config object for good. Cluster-scoped kinds have an empty namespace.
+
+    A tuple, because keys stand in most cells and derivations: hashing one must not run Python.
+    """
 
     kind: str
     namespace: str

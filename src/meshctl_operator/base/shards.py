@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, TypeVar
 
-V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 
 SHARDS: Final = 64
 """How many shards every mapping has: near the root of the sizes that meshes have, where copying a shard and joining all cost the same."""
@@ -20,12 +20,12 @@ EMPTY_SHARD: Final[dict[str, Any]] = {}
 
 
 def shard_of(name: str) -> int:
-    """Return the number of the shard of a name: that of its last part after ``|`` or ``/``, without a port."""
+    """Return the number of the shard of a name: that of its last part after ``|`` or ``/``, without a port, whatever its case."""
     host = name[max(name.rfind("|"), name.rfind("/")) + 1 :].partition(":")[0]
-    return zlib.crc32(host.encode()) % SHARDS
+    return zlib.crc32(host.lower().encode()) % SHARDS
 
 
-class ShardedMap(Mapping[str, V], Generic[V]):
+class ShardedMap(Mapping[str, V_co], Generic[V_co]):
     """An immutable mapping from names, in ``SHARDS`` dicts that are shared with other mappings and must never be changed.
 
     Iteration is in the order of the names. Mappings that share shards compare at the cost of what they do not share.
@@ -33,15 +33,15 @@ class ShardedMap(Mapping[str, V], Generic[V]):
 
     __slots__ = ("__weakref__", "_size", "shards")
 
-    def __init__(self, shards: tuple[dict[str, V], ...]) -> None:
+    def __init__(self, shards: tuple[dict[str, V_co], ...]) -> None:
         """Take over ``SHARDS`` dicts; each name must be in the dict with the number ``shard_of(name)``."""
         self.shards = shards
         self._size = sum(map(len, shards))
 
     @classmethod
-    def of(cls, items: Mapping[str, V] | Iterable[tuple[str, V]]) -> ShardedMap[V]:
+    def of(cls, items: Mapping[str, V_co] | Iterable[tuple[str, V_co]]) -> ShardedMap[V_co]:
         """Return the mapping with these items; of two with one name the later one stays."""
-        shards: list[dict[str, V]] = [EMPTY_SHARD] * SHARDS
+        shards: list[dict[str, V_co]] = [EMPTY_SHARD] * SHARDS
         for name, value in items.items() if isinstance(items, Mapping) else items:
             number = shard_of(name)
             if shards[number] is EMPTY_SHARD:
@@ -49,13 +49,13 @@ class ShardedMap(Mapping[str, V], Generic[V]):
             shards[number][name] = value
         return cls(tuple(shards))
 
-    def with_items(self, items: Mapping[str, V]) -> ShardedMap[V]:
+    def with_items(self, items: Mapping[str, V_co]) -> ShardedMap[V_co]:
         """Return a mapping with these items added or replaced; the very mapping where there are none."""
         if not items:
             return self
         return self._changed((name, value) for name, value in items.items())
 
-    def without(self, names: Iterable[str]) -> ShardedMap[V]:
+    def without(self, names: Iterable[str]) -> ShardedMap[V_co]:
         """Return a mapping without these names; the very mapping where it has none of them."""
         gone = [name for name in names if name in self]
         if not gone:
@@ -66,7 +66,7 @@ class ShardedMap(Mapping[str, V], Generic[V]):
             shards[number] = {kept: value for kept, value in shards[number].items() if kept != name}
         return ShardedMap(tuple(shards))
 
-    def _changed(self, items: Iterable[tuple[str, V]]) -> ShardedMap[V]:
+    def _changed(self, items: Iterable[tuple[str, V_co]]) -> ShardedMap[V_co]:
         shards = list(self.shards)
         for name, value in items:
             number = shard_of(name)
@@ -75,13 +75,13 @@ class ShardedMap(Mapping[str, V], Generic[V]):
             shards[number][name] = value
         return ShardedMap(tuple(shards))
 
-    def unshared(self, old: ShardedMap[V]) -> Iterator[tuple[dict[str, V], dict[str, V]]]:
+    def unshared(self, old: ShardedMap[V_co]) -> Iterator[tuple[dict[str, V_co], dict[str, V_co]]]:
         """Yield the pairs of shards (of this mapping, of the other) that are not one object: only there may the two differ."""
         for mine, other in zip(self.shards, old.shards, strict=True):
             if mine is not other:
                 yield mine, other
 
-    def __getitem__(self, name: str) -> V:
+    def __getitem__(self, name: str) -> V_co:
         return self.shards[shard_of(name)][name]
 
     def __contains__(self, name: object) -> bool:

@@ -1,14 +1,14 @@
-"""The reference pages ``docs/reference/cli.md`` and ``docs/reference/diagnostics.md``, generated from the verbs and from the catalogue of codes.
+"""The reference pages ``cli``, ``diagnostics`` and ``metrics`` of ``docs/reference``: generated from the verbs, the catalogue of codes, the series.
 
-Run ``python -m meshctl_operator.cli.reference cli > docs/reference/cli.md``, and the same for ``diagnostics``; a test fails when a
-committed page differs.
+Run ``python -m meshctl_operator.cli.reference cli > docs/reference/cli.md``, and the same for the others; a test fails when a committed
+page differs.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import click
@@ -97,6 +97,58 @@ def render_diagnostics() -> str:
     return "\n".join(parts)
 
 
+_METRICS_INTRODUCTION: Final = """\
+# Metrics
+
+Generated from the code; do not edit.
+
+`meshctl serve` exposes them for Prometheus on `--http` (`/metrics`). Labels are kinds, types and causes, never proxies, so the number of
+series does not grow with the mesh. Beside these there are `process_cpu_seconds_total`, `process_resident_memory_bytes` and the other series
+of the process, and `meshctl_build_info` with the version. Times are in seconds, counters end with `_total`.
+
+How long changes take is measured at the answer: `meshctl_convergence_seconds` ends with the ACK of the last proxy that a change reaches,
+not when a response was sent.
+"""
+
+_ALIASES_INTRODUCTION: Final = """\
+## istiod's names
+
+With `--pilot-metrics` some series are there under istiod's names too, where they mean the same, so that dashboards made for it show
+something. Values of the label `type` are in lower case then, and counters have no suffix.
+"""
+
+_DEBUG: Final = """\
+## Debug pages
+
+They answer requests from the machine itself only, unless `--remote-debug` is given: they tell the whole configuration and ask nobody who he
+is. Behind a reverse proxy on the same machine every request comes from the machine itself. Bodies of secrets are never shown.
+"""
+
+
+def render_metrics() -> str:
+    """Return the page about what ``/metrics`` and ``/debug`` show."""
+    from meshctl_operator.admin.server import PAGES as ADMIN_PAGES
+    from meshctl_operator.controlplane.pilot_metrics import ALIASES
+    from meshctl_operator.controlplane.telemetry import Telemetry
+
+    series = [(family.exposed_name, family.kind, family.label, family.help) for family in Telemetry().families()]
+    return "\n".join(
+        (
+            _METRICS_INTRODUCTION,
+            _table(("series", "type", "label", ""), ((f"`{name}`", kind, label, text) for name, kind, label, text in series)),
+            _ALIASES_INTRODUCTION,
+            _table(("istiod's name", "ours", ""), ((f"`{alias.name}`", f"`{alias.ours}`", alias.text) for alias in ALIASES)),
+            _DEBUG,
+            _table(("page", ""), ((f"`{path}`", text) for path, text in ADMIN_PAGES.items())),
+        )
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines) + "\n"
+
+
 def _verb(root: click.Context, name: str) -> str:
     command = cli.get_command(root, name)
     if command is None:
@@ -134,7 +186,7 @@ def _example(text: str) -> str:
     return f"```yaml\n{text.strip()}\n```" if "\n" in text or ": " in text else f"For example: {text.strip()}"
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"cli": render_cli, "diagnostics": render_diagnostics}
+PAGES: Final[dict[str, Callable[[], str]]] = {"cli": render_cli, "diagnostics": render_diagnostics, "metrics": render_metrics}
 """The pages by the name of their file."""
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -34,6 +34,8 @@ class ServeOptions:
     output: Format
     acks: bool
     recompute: bool
+    pilot_metrics: bool = False
+    remote_debug: bool = False
 
 
 @click.command()
@@ -43,6 +45,10 @@ class ServeOptions:
 @click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of objects that name none.")
 @click.option("--xds", default="127.0.0.1:15010", show_default=True, metavar="HOST:PORT", help="Where proxies connect; port 0 picks one.")
 @click.option("--http", default="127.0.0.1:15014", show_default=True, metavar="HOST:PORT", help="Health, metrics and debug pages.")
+@click.option(
+    "--remote-debug", is_flag=True, help="Show /debug to other machines too. It tells the whole configuration and asks for no login."
+)
+@click.option("--pilot-metrics", is_flag=True, help="Add istiod's names to /metrics where they mean the same, for its dashboards.")
 @click.option("--mesh-config", metavar="FILE", help="Istio MeshConfig fields (YAML), watched.")
 @click.option("--recompute", is_flag=True, help="Compile everything anew for each change: for those who suspect incremental compilation.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="json prints lines.")
@@ -58,6 +64,8 @@ def serve(
     namespace: str,
     xds: str,
     http: str,
+    remote_debug: bool,
+    pilot_metrics: bool,
     mesh_config: str | None,
     recompute: bool,
     output: str,
@@ -79,7 +87,9 @@ def serve(
 
     check_paths((*config_dirs, *((mesh_config,) if mesh_config else ())))
     configure_logging(log_level)
-    options = ServeOptions(config_dirs, namespace, xds, http, mesh_config, Format(output), "acks" in events, recompute)
+    options = ServeOptions(
+        config_dirs, namespace, xds, http, mesh_config, Format(output), "acks" in events, recompute, pilot_metrics, remote_debug
+    )
     ctx.exit(asyncio.run(_run(options)))
 
 
@@ -119,7 +129,7 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     """Serve until the future is done; returns its result."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what the C core prints on its own (a taken port) is said by our errors
     from meshctl_operator.admin.server import AdminServer
-    from meshctl_operator.controlplane.events import Listening
+    from meshctl_operator.controlplane.events import EVENTS, Acked, Listening
     from meshctl_operator.controlplane.plane import ControlPlane
     from meshctl_operator.controlplane.settings import settings_from
     from meshctl_operator.controlplane.source import Source
@@ -129,6 +139,7 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     if done:
         return stop.result()
     settings, warnings = settings_from(os.environ, mode="recompute" if options.recompute else "incremental")
+    settings = replace(settings, pilot_metrics=options.pilot_metrics, own_process=True)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     sources: list[Source] = [DirectorySource(options.config_dirs, default_namespace=options.namespace)]
@@ -137,8 +148,8 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
 
         sources.append(MeshConfigSource(options.mesh_config, settings.mesh_settings))
     plane = ControlPlane(settings, sources)
-    admin = AdminServer(plane)
-    with plane.events.subscribe() as events:
+    admin = AdminServer(plane, remote_debug=options.remote_debug)
+    with plane.events.subscribe(*(kind for kind in EVENTS if options.acks or kind is not Acked)) as events:
         async with plane:
             try:
                 _print(Listening(await plane.serve(options.xds), await admin.start(options.http)), options)

@@ -18,8 +18,8 @@ def mesh_findings(ctx: Context) -> tuple[Diagnostic, ...]:
     What depends on a gateway workload (merged servers, secrets) is found when that gateway's configuration is compiled.
     """
     found = [*ctx.derive(service_diagnostics), *ctx.derive(selector_diagnostics), *ctx.derive(policy_diagnostics)]
-    for obj in ctx.fetch(Cell(Table.VIRTUAL_SERVICES, "*")):
-        found += ctx.derive(virtual_service_findings, obj.key)
+    for key in ctx.fetch(Cell(Table.VIRTUAL_SERVICES, "*")):
+        found += ctx.derive(virtual_service_findings, key)
     for namespace in sorted({obj.key.namespace for obj in ctx.fetch(Cell(Table.SIDECARS, "*"))}):
         found += ctx.derive(sidecar_diagnostics, namespace)
     return sorted_unique(found)

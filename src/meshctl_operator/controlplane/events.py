@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
@@ -137,14 +137,23 @@ class Disconnected:
 
 Event = Listening | Synced | ConfigApplied | Acked | Nacked | Connected | Disconnected
 
+EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
+"""The types of events."""
+
 
 class Subscription:
     """Events from the moment of subscribing on: an asynchronous iterator that ends when the control plane stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[type[Event], ...] = ()) -> None:
+        """Take events of these types, or of all where none is given."""
+        self._kinds = kinds
         self._events: deque[Event] = deque(maxlen=QUEUE_BOUND)
         self._wake = asyncio.Event()
         self._ended = False
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether events of a type are taken."""
+        return not self._kinds or kind in self._kinds
 
     def put(self, event: Event) -> None:
         """Add an event; the oldest is lost when the subscriber is too far behind."""
@@ -182,9 +191,9 @@ class EventBus:
         self._ended = False
 
     @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
-        """Subscribe for the length of a ``with`` block."""
-        subscription = Subscription()
+    def subscribe(self, *kinds: type[Event]) -> Iterator[Subscription]:
+        """Subscribe for the length of a ``with`` block: to events of some types, or to all where none is given."""
+        subscription = Subscription(kinds)
         if self._ended:
             subscription.end()
         self._subscriptions.append(subscription)
@@ -194,10 +203,15 @@ class EventBus:
             self._subscriptions.remove(subscription)
             subscription.end()
 
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether anybody takes events of a type, which need not be made otherwise."""
+        return any(subscription.wants(kind) for subscription in self._subscriptions)
+
     def emit(self, event: Event) -> None:
-        """Tell every subscriber."""
+        """Tell every subscriber that takes such events."""
         for subscription in self._subscriptions:
-            subscription.put(event)
+            if subscription.wants(type(event)):
+                subscription.put(event)
 
     def end(self) -> None:
         """End all subscriptions."""

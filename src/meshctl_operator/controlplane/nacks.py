@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from meshctl_operator.base.diagnostics import Diagnostic
@@ -11,7 +11,8 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.codes import REJECTED_BY_PROXY
 from meshctl_operator.xds.events import NackEvent
 
-Provenance = Mapping[str, tuple[ObjectKey, ...]]
+Origins = Callable[[str], tuple[ObjectKey, ...]]
+"""The objects that a resource was computed from, by its name."""
 
 REMEMBERED: Final = 10_000  # rejections that are kept, so that one proxy in a loop cannot fill the memory
 
@@ -31,11 +32,12 @@ class NackLog:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str, str], None] = {}
         self._findings: dict[tuple[str, str], tuple[Diagnostic, ...]] = {}
+        self._told: tuple[Diagnostic, ...] | None = ()
 
-    def note(self, proxy: str, event: NackEvent, provenance: Provenance) -> tuple[tuple[str, ...], tuple[ObjectKey, ...]]:
+    def note(self, proxy: str, event: NackEvent, origins: Origins) -> tuple[tuple[str, ...], tuple[ObjectKey, ...]]:
         """Log a rejection unless all of it was logged before. Returns the resources and the objects that it is about."""
         names = accused(event)
-        objects = tuple(sorted({key for name in names for key in provenance.get(name, ())}))
+        objects = tuple(sorted({key for name in names for key in origins(name)}))
         keys = [(proxy, event.type_url.short, name, event.changes[name] or "") for name in names]
         if not keys or any(key not in self._seen for key in keys):
             shown = [str(key) for key in objects]
@@ -49,19 +51,24 @@ class NackLog:
         found = tuple(REJECTED_BY_PROXY.error(key, "", message, hint="the proxy keeps its last good configuration") for key in objects)
         for name in names:
             self._findings[proxy, f"{event.type_url.short}/{name}"] = found
+        self._told = None
         return names, objects
 
     def cleared(self, proxy: str, type_name: str, names: Mapping[str, object]) -> None:
         """Note that a proxy accepted resources that it may have rejected before."""
         if self._findings:
             for name in names:
-                self._findings.pop((proxy, f"{type_name}/{name}"), None)
+                if self._findings.pop((proxy, f"{type_name}/{name}"), None) is not None:
+                    self._told = None
 
     def forget(self, proxy: str) -> None:
         """Drop the findings of a proxy that is gone; what was logged stays logged."""
         for key in [key for key in self._findings if key[0] == proxy]:
             del self._findings[key]
+            self._told = None
 
     def findings(self) -> tuple[Diagnostic, ...]:
-        """Return what proxies reject now."""
-        return tuple(finding for found in self._findings.values() for finding in found)
+        """Return what proxies reject now; the very tuple returned before if that has not changed."""
+        if self._told is None:
+            self._told = tuple(finding for found in self._findings.values() for finding in found)
+        return self._told

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from meshctl_operator.apis.changes import Change, ChangeSet, Delete, Upsert
@@ -14,22 +16,26 @@ from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.errors import CompileBug
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.compiler.compiler import compile_proxy
+from meshctl_operator.compiler.compiler import compile_profile, profile
 from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.resources import CompiledProxy
+from meshctl_operator.compiler.steps import compile_steps, finding_steps
+from meshctl_operator.compiler.traces import compiled_resources
 from meshctl_operator.controlplane.ledger import Ledger
 from meshctl_operator.controlplane.nodes import DeclaredProxy, resolve_proxy
 from meshctl_operator.controlplane.settings import Settings
-from meshctl_operator.controlplane.states import StateBuilder
-from meshctl_operator.incremental.engine import Engine
+from meshctl_operator.controlplane.states import StateTable
+from meshctl_operator.incremental.engine import Cause, Engine, Statistics
 from meshctl_operator.model.proxies import Proxy
+from meshctl_operator.model.services import Service
+from meshctl_operator.registry.cells import Cell
 from meshctl_operator.registry.registry import Applied, Registry
 from meshctl_operator.xds.state import ViewState
 
 SETTINGS_SOURCE: Final = "settings"
 """The source of the mesh-wide settings that hold unless another source has some."""
 
-COLLECT_EVERY: Final = 64  # revisions between looks for derivations that nobody asks for any more
+COLLECT_EVERY: Final = 64  # rounds between looks for derivations that nobody asks for any more
 
 log = logging.getLogger("meshctl.controlplane")
 
@@ -52,13 +58,26 @@ class Served:
     state: ViewState
 
 
+@dataclass(frozen=True, slots=True)
+class ResourceTrace:
+    """One resource, with the objects it was computed from, the revision at which it was, and why: itself first, the touched cell last."""
+
+    type_url: str
+    name: str
+    version: str
+    provenance: tuple[ObjectKey, ...]
+    recomputed_at: int
+    because: tuple[str, ...]
+
+
 class Pipeline:
     """Registry and engine, with the last state of everything."""
 
     def __init__(self, settings: Settings, sources: Sequence[str] = ()) -> None:
         self._settings = settings
         self._ledger = Ledger([*sources, SETTINGS_SOURCE])
-        self._states = StateBuilder()
+        self._states = StateTable(split=settings.split_routes)
+        self._rounds: list[int] = []
         self._start()
         self.apply([(SETTINGS_SOURCE, Upsert(mesh_object(settings.mesh_settings)))])
 
@@ -77,14 +96,39 @@ class Pipeline:
         held = self._registry.snapshot.objects
         return len(held) - (MESH_KEY in held)
 
+    def kinds(self) -> Counter[str]:
+        """Return how many objects of each kind are held, without the settings."""
+        return Counter(key.kind for key in self._registry.snapshot.objects if key != MESH_KEY)
+
     def findings(self) -> tuple[Diagnostic, ...]:
-        """Return what the sources found wrong, and what is wrong between objects."""
+        """Return what the sources found wrong, and what is wrong between objects. Called when every proxy has been served."""
+        self._collect()
         try:
             between = self._engine.evaluate(mesh_findings)
         except Exception:
             log.exception("findings failed")
             between = ()
         return (*self._ledger.findings(), *between)
+
+    def held(self, key: ObjectKey) -> Upsert | None:
+        """Return the object that counts under a key."""
+        return self._ledger.effective(key)
+
+    def take_statistics(self) -> Statistics:
+        """Return what was computed since the last call."""
+        return self._engine.take_statistics()
+
+    def prepare(self, declared: DeclaredProxy) -> Iterator[None]:
+        """Do a small piece of the compile work for a proxy at each step, so that ``serve`` is quick afterwards. Raises CompileBug."""
+        try:
+            yield from compile_steps(self._engine, self._engine.evaluate(resolve_proxy, declared))
+        except Exception as error:
+            raise CompileBug(f"compiling {declared.proxy.id} failed: {error!r}") from error
+
+    def prepare_findings(self) -> Iterator[None]:
+        """Do a small piece of the work for ``findings`` at each step; an error is left for that to tell."""
+        with suppress(Exception):
+            yield from finding_steps(self._engine)
 
     def apply(self, changes: Sequence[tuple[str, Change]]) -> Step:
         """Apply the changes of a batch, each with the name of its source."""
@@ -103,9 +147,16 @@ class Pipeline:
 
     def _advance(self, applied: Applied) -> None:
         if applied.touched:
-            revision = self._engine.advance(applied.snapshot, applied.touched)
-            if revision % COLLECT_EVERY == 0:
-                self._engine.collect(unused_for=COLLECT_EVERY)
+            self._engine.advance(applied.snapshot, applied.touched)
+
+    def _collect(self) -> None:
+        """Now and then drop what nobody has asked for since all proxies were served several times."""
+        self._rounds.append(self.revision)
+        if len(self._rounds) >= COLLECT_EVERY:
+            oldest = self._rounds[0]
+            self._engine.collect(unused_for=self.revision - oldest)
+            self._states.forget(oldest)
+            self._rounds.clear()
 
     def _rebuild(self, changes: Sequence[Upsert | Delete]) -> tuple[ObjectKey, ...]:
         """Start the registry anew, object by object, without the ones that it cannot hold: a bug must not lose the others."""
@@ -123,15 +174,49 @@ class Pipeline:
 
     def serve(self, declared: DeclaredProxy, before: Served | None) -> Served:
         """Return what a proxy should hold now; the very object given where nothing differs. Raises CompileBug when a compile step raises."""
+        engine = self._engine
         try:
-            proxy = self._engine.evaluate(resolve_proxy, declared)
-            compiled = self._engine.evaluate(compile_proxy, proxy)
+            proxy = engine.evaluate(resolve_proxy, declared)
+            known = engine.evaluate(profile, proxy)
+            compiled = engine.evaluate(compile_profile, known)
         except Exception as error:
             raise CompileBug(f"compiling {declared.proxy.id} failed: {error!r}") from error
-        if before is not None and before.compiled is compiled and before.proxy == proxy:
+        state = self._states.state(self.revision, known, compiled)
+        if before is None:
+            return Served(proxy, compiled, state)
+        if before.compiled is compiled and before.proxy == proxy:
             return before
-        state = self._states.state(self.revision, compiled, (before.compiled, before.state) if before is not None else None)
+        if before.state is not state and state.revision <= before.state.revision:
+            # The proxy has another profile now, whose state is older than what it has: it counts from now on all the same.
+            state = before.state if before.state.resources == state.resources else replace(state, revision=self.revision)
         return Served(proxy, compiled, state)
+
+    def graph(self, name: str) -> tuple[ResourceTrace, ...]:
+        """Return every resource of that name that is held for some proxy, with what it came from and why it was computed last."""
+        found: dict[tuple[str, str], ResourceTrace] = {}
+        for (fn, params), resource in compiled_resources(self._engine, name):
+            causes = self._engine.causes(fn, *params)
+            because = tuple(_told(cause) for cause in causes)
+            trace = ResourceTrace(resource.type_url, name, resource.version, resource.provenance, causes[0].computed_at, because)
+            found.setdefault((resource.type_url, resource.version), trace)
+        return tuple(found[key] for key in sorted(found))
+
+
+def _told(cause: Cause) -> str:
+    parts = ", ".join(map(_shown, cause.params))
+    return f"{cause.function}({parts})" if cause.function else parts
+
+
+def _shown(param: object) -> str:
+    match param:
+        case Cell(table, bucket):
+            return f"{table.value} {bucket if isinstance(bucket, ObjectKey | str) else '/'.join(map(str, bucket))}"  # type: ignore[call-overload]
+        case ObjectKey() | str() | int():
+            return str(param)
+        case Service():
+            return param.host
+        case _:
+            return type(param).__name__
 
 
 def mesh_object(settings: MeshSettings) -> ConfigObject[MeshSettings]:

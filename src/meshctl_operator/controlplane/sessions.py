@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from meshctl_operator.controlplane.nodes import DeclaredProxy, read_proxy
-from meshctl_operator.xds.discovery import XdsProtocol
-from meshctl_operator.xds.events import AckEvent, NackEvent
+from meshctl_operator.xds.discovery import Stream, XdsProtocol
+from meshctl_operator.xds.events import AckEvent, NackEvent, Push
 from meshctl_operator.xds.nodes import NodeInfo
-from meshctl_operator.xds.resources import ContentHash, TypeUrl
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.state import ViewState
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ class Listener(Protocol):
 
     def connected(self, session: ProxySession) -> None:
         """A stream opened; it has no state yet."""
+        ...
+
+    def pushed(self, session: ProxySession, push: Push) -> None:
+        """A response was handed to the transport; it must not be kept."""
         ...
 
     def acked(self, session: ProxySession, event: AckEvent) -> None:
@@ -41,7 +45,21 @@ class Listener(Protocol):
 
 
 class ProxySession:
-    """One stream of a proxy."""
+    """One stream of a proxy. What it should hold is shared with all streams that see the same; what it holds, its stream knows."""
+
+    __slots__ = (
+        "_idle_revision",
+        "_listener",
+        "_stream",
+        "connected_at",
+        "declared",
+        "envoy",
+        "node_id",
+        "peer",
+        "protocol",
+        "rejected",
+        "served",
+    )
 
     def __init__(self, node: NodeInfo, protocol: XdsProtocol, peer: str, connected_at: float, listener: Listener) -> None:
         """Read the node. Raises ProtocolViolation if it cannot be served."""
@@ -52,10 +70,9 @@ class ProxySession:
         self.peer = peer
         self.connected_at = connected_at
         self.served: Served | None = None
-        self.held: dict[TypeUrl, dict[str, ContentHash]] = {}
         self.rejected: dict[TypeUrl, str] = {}
         self._listener = listener
-        self._changed = asyncio.Event()
+        self._stream: Stream | None = None
         self._idle_revision = -1
 
     @property
@@ -69,6 +86,17 @@ class ProxySession:
         return self.served.state if self.served is not None else None
 
     @property
+    def held(self) -> Mapping[TypeUrl, Mapping[ResourceName, ContentHash]]:
+        """The versions that the proxy holds, by type and name, of the types that it was told of; computed when asked, for debug pages.
+
+        A version is empty while the proxy has not answered.
+        """
+        stream = self._stream
+        if stream is None:
+            return {}
+        return {type_url: found for type_url in TypeUrl if (found := stream.held(type_url)) is not None}
+
+    @property
     def settled(self) -> bool:
         """Whether the newest state was sent and answered."""
         return self.served is not None and self._idle_revision == self.served.state.revision
@@ -76,23 +104,19 @@ class ProxySession:
     def update(self, served: Served) -> None:
         """Take what the proxy should hold from now on, and wake the stream if that differs."""
         before, self.served = self.state, served
-        if served.state is not before:
-            self._changed.set()
+        if served.state is not before and self._stream is not None:
+            self._stream.changed()
 
-    async def wait_changed(self, seen_revision: int) -> None:
-        """Return when there is a state other than the one seen."""
-        while (state := self.state) is None or state.revision == seen_revision:
-            self._changed.clear()
-            await self._changed.wait()
+    def attach(self, stream: Stream) -> None:
+        """Wake this stream from now on."""
+        self._stream = stream
+
+    def pushed(self, push: Push) -> None:
+        """Tell that a response was written."""
+        self._listener.pushed(self, push)
 
     def acked(self, event: AckEvent) -> None:
-        """Note what the proxy holds now."""
-        held = self.held.setdefault(event.type_url, {})
-        for name, version in event.changes.items():
-            if version is None:
-                held.pop(name, None)
-            else:
-                held[name] = version
+        """Note that the proxy accepts what it is told."""
         self.rejected.pop(event.type_url, None)
         self._listener.acked(self, event)
 
@@ -109,4 +133,5 @@ class ProxySession:
 
     def closed(self) -> None:
         """The stream ended."""
+        self._stream = None
         self._listener.closed(self)

@@ -21,11 +21,19 @@ class Windows:
     """How long changes are gathered before they are compiled, in seconds.
 
     A change waits for ``config_quiet`` of quiet time, but never longer than ``cap``; where only endpoints changed, ``endpoint_quiet``.
+    While streams are behind with what was sent already (``pacing``), it may wait for up to ``behind_cap``.
     """
 
     config_quiet: float = 0.005
     endpoint_quiet: float = 0.0
     cap: float = 0.1
+    behind_cap: float = 1.0
+
+
+SPLIT_ROUTES: Final = "MESHCTL_SPLIT_ROUTES"
+"""The environment variable that says whether route configurations are split (``Settings.split_routes``)."""
+
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,11 @@ class Settings:
         mesh: Istio's MeshConfig, used unless a source has one.
         switches: istiod's feature switches that are honoured, with their values.
         mode: ``recompute`` ignores all memos, for operators who suspect them.
+        split_routes: serve virtual hosts as resources of their own (VHDS) to Delta clients that take them.
         windows: batching of changes.
         drain_grace: how long open streams may take to end when the control plane stops.
+        pilot_metrics: expose istiod's names as well, where they mean the same (``pilot_metrics``).
+        own_process: tune the garbage collector of the process (``garbage``); an embedding program has its own ideas about that.
         settle_timeout: longest wait of ``ControlPlane.settled`` for proxies that do not answer.
         source_retry: first wait before a failed source is run again; it doubles up to ``source_retry_max``.
     """
@@ -47,8 +58,11 @@ class Settings:
     mesh: MeshConfig = field(default_factory=MeshConfig)
     switches: tuple[tuple[str, str], ...] = ()
     mode: Mode = "incremental"
+    split_routes: bool = True
     windows: Windows = field(default_factory=Windows)
     drain_grace: float = 1.0
+    pilot_metrics: bool = False
+    own_process: bool = False
     settle_timeout: float = 10.0
     source_retry: float = 0.5
     source_retry_max: float = 30.0
@@ -72,7 +86,17 @@ def settings_from(environment: Mapping[str, str], *, domain: str = DOMAIN, mode:
         endpoint_quiet=defaults.endpoint_quiet,
         cap=_seconds(given, "PILOT_DEBOUNCE_MAX", defaults.cap),
     )
-    return Settings(domain=domain, switches=switches, mode=mode, windows=windows), warnings
+    split = _switch(environment, SPLIT_ROUTES, default=True)
+    return Settings(domain=domain, switches=switches, mode=mode, windows=windows, split_routes=split), warnings
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name)
+    if text is None:
+        return default
+    if text.lower() not in _BOOLEANS:
+        raise SettingsError(f'{name} is "{text}", which is neither true nor false', hint="write true or false")
+    return _BOOLEANS[text.lower()]
 
 
 def _seconds(switches: Mapping[str, str], name: str, default: float) -> float:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meshctl_operator.base.shards import EMPTY_MAP
 from meshctl_operator.bootstrap.nodes import JsonValue
 from meshctl_operator.bootstrap.static import JsonObject
+from meshctl_operator.xds.resources import TypeUrl
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.translation import Translation
@@ -29,8 +31,8 @@ def summary(translation: Translation) -> str:
     """Return the table: a section each for listeners, routes, clusters and secrets, then how many findings there are."""
     from meshctl_operator.compiler.emit.resources import CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE
 
-    def origins(type_url: str) -> dict[str, str]:
-        resources = translation.compiled.resources.get(type_url, {})
+    def origins(type_url: TypeUrl) -> dict[str, str]:
+        resources = translation.compiled.resources.get(type_url, EMPTY_MAP)
         return {name: ", ".join(map(str, resource.provenance)) for name, resource in resources.items()}
 
     served = translation.served

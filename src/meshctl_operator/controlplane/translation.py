@@ -14,6 +14,7 @@ from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
 from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import EMPTY_MAP
 from meshctl_operator.bootstrap.nodes import JsonValue, node_id, node_metadata
 from meshctl_operator.bootstrap.static import JsonObject, KeyPair, ServedConfig, secret_names, static_bootstrap
 from meshctl_operator.controlplane import proxy_descriptions, translation_codes
@@ -28,6 +29,7 @@ from meshctl_operator.registry.registry import Registry
 from meshctl_operator.xds.nodes import JsonValue as StructValue
 from meshctl_operator.xds.nodes import Locality as NodeLocality
 from meshctl_operator.xds.nodes import NodeInfo
+from meshctl_operator.xds.resources import TypeUrl
 
 if TYPE_CHECKING:
     from meshctl_operator.compiler.resources import CompiledProxy
@@ -191,8 +193,8 @@ def _served(compiled: CompiledProxy) -> ServedConfig:
     from meshctl_operator.compiler.emit.rendering import as_json
     from meshctl_operator.compiler.emit.resources import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
 
-    def messages(type_url: str) -> tuple[JsonObject, ...]:
-        return tuple(as_json(resource) for _, resource in sorted(compiled.resources.get(type_url, {}).items()))
+    def messages(type_url: TypeUrl) -> tuple[JsonObject, ...]:
+        return tuple(as_json(resource) for _, resource in compiled.resources.get(type_url, EMPTY_MAP).items())
 
     return ServedConfig(messages(CLUSTER_TYPE), messages(ENDPOINT_TYPE), messages(LISTENER_TYPE), messages(ROUTE_TYPE))
 

@@ -102,7 +102,7 @@ def _shown(finding: Diagnostic) -> Text:
     """Return a finding as one line in the colour of its severity; a file below the current folder is called by its path from there."""
     if finding.source:
         key = finding.subject
-        subject = replace(key, name=_from_here(key.name)) if key.kind == FILE_KIND else key
+        subject = key._replace(name=_from_here(key.name)) if key.kind == FILE_KIND else key
         finding = replace(finding, source=_from_here(finding.source), subject=subject)
     return Text(str(finding), style=_SEVERITY_STYLE[finding.severity])
 

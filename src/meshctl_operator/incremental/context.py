@@ -6,7 +6,18 @@ from collections.abc import Callable, Hashable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
+
+
+def firewall(fn: F) -> F:
+    """Mark a derivation whose result rarely changes although what it reads does, and which is cheap to run.
+
+    An engine runs it at once when a change reaches it, and lets the change pass only if the result differs: whatever lies behind, often
+    most of the graph, is not even suspected. It stands between the content of one object and all that depends on a part of it.
+    """
+    fn.__dict__["is_firewall"] = True
+    return fn
 
 
 class Context(Protocol):

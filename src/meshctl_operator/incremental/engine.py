@@ -5,14 +5,21 @@ not, *suspect*. Nothing runs until it is asked for. A dirty node runs; a suspect
 which they were read, and runs only if one of them has a new value. So the cost of a change is that of what it reaches, whatever the size
 of the rest, and a node whose result equals the old one stops the change there.
 
+Where most changes stop is known beforehand: at derivations that pick a part of an object (``context.firewall``). Those are brought up to
+date before anything else is looked at, in the order of their ranks (how many of them lie one behind the other), and suspicion does not
+get past the ones whose result stays. Without them an edit of one endpoint would put every view of the mesh under suspicion, since each
+depends on which services there are.
+
 Edges are kept in both directions. A node that nothing reads and nobody asks for is dropped by ``collect``, together with what only it
 read: each drop costs what is dropped, and no walk over what stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVar
 
 from meshctl_operator.incremental.context import Context
@@ -73,12 +80,14 @@ class _Cell:
 class _Node:
     """One derivation: its last value, what it read in order, and who read it."""
 
-    __slots__ = ("cause", "computed_at", "key", "readers", "reads", "state", "value")
+    __slots__ = ("cause", "computed_at", "firewall", "key", "rank", "readers", "reads", "state", "value")
 
     def __init__(self, key: NodeKey) -> None:
         self.key = key
         self.value: Any = None
         self.state = _DIRTY
+        self.firewall: bool = getattr(key[0], "is_firewall", False)
+        self.rank = 0
         self.computed_at = 0
         self.reads: tuple[_Cell | _Node, ...] = ()
         self.readers: set[_Node] = set()
@@ -105,6 +114,9 @@ class Engine:
         self._nodes: dict[NodeKey, _Node] = {}
         self._roots: dict[_Node, int] = {}  # what was asked for from outside, with the revision at which it was asked for last
         self._orphans: dict[_Node, int] = {}  # what lost its last reader, with the revision at which it did
+        self._waiting: list[tuple[int, int, _Node]] = []  # firewalls that a change has reached: rank, running number, node
+        self._numbers = count()
+        self._unread: list[_Cell] = []  # cells that lost their last reader; a derivation that still runs may be about to read them
 
     @property
     def revision(self) -> int:
@@ -122,6 +134,7 @@ class Engine:
         self._snapshot = snapshot
         if self._mode == "recompute":
             self._forget()
+        self._forget_unread_cells()
         for key in touched:
             cell = self._cells.get(key)
             if cell is not None:
@@ -132,10 +145,44 @@ class Engine:
         """Return the value of a derivation at the current revision."""
         if named:
             raise _not_positional(fn, named)
+        if self._waiting:
+            self._settle()
         node = self._node((fn, params))
         self._roots[node] = self._revision
         value: R = node.value
         return value
+
+    def warm(self, fn: Callable[Concatenate[Context, P], R], *params: P.args, **named: P.kwargs) -> bool:
+        """Bring a derivation up to date without asking for it: work done ahead, for ``collect`` it does not count as use.
+
+        Returns whether anything had to be done.
+        """
+        if named:
+            raise _not_positional(fn, named)
+        if self._waiting:
+            self._settle()
+        node = self._nodes.get((fn, params))
+        if node is not None and not node.state:
+            return False
+        node = self._node((fn, params))
+        if not node.readers and node not in self._roots:
+            self._orphans[node] = self._revision
+        return True
+
+    def is_current(self, fn: Callable[Concatenate[Context, P], R], *params: P.args, **named: P.kwargs) -> bool:
+        """Tell whether a derivation is known and nothing that it depends on was touched since."""
+        if named:
+            raise _not_positional(fn, named)
+        if self._waiting:
+            self._settle()
+        node = self._nodes.get((fn, params))
+        return node is not None and not node.state
+
+    def results(self, functions: Collection[Callable[..., Any]]) -> Iterator[tuple[NodeKey, Any]]:
+        """Yield key and last value of every derivation by one of the functions; walks over all nodes, for debug pages."""
+        for key, node in self._nodes.items():
+            if key[0] in functions:
+                yield key, node.value
 
     def collect(self, *, unused_for: int = 0) -> int:
         """Drop what was not asked for at any of the last ``unused_for`` + 1 revisions, neither from outside nor by what was.
@@ -155,6 +202,7 @@ class Engine:
             node = pending.pop()
             if not node.readers and node not in self._roots and self._nodes.get(node.key) is node:
                 pending += self._drop(node)
+        self._forget_unread_cells()
         dropped = before - len(self._nodes)
         self.statistics.dropped += dropped
         return dropped
@@ -189,6 +237,20 @@ class Engine:
             self._refresh(node)
         return node
 
+    def _settle(self) -> None:
+        """Bring the firewalls up to date that a change has reached, the ones in front first.
+
+        One that raises stays as it is: whoever asks for it will get the error. What lies behind it comes under suspicion.
+        """
+        waiting = self._waiting
+        while waiting:
+            _, _, node = heappop(waiting)
+            if node.state and self._nodes.get(node.key) is node:
+                try:
+                    self._refresh(node)
+                except Exception:  # noqa: BLE001  (a derivation may raise anything; it is raised again where its value is needed)
+                    self._suspect(node)
+
     def _refresh(self, node: _Node) -> None:
         if node.state == _SUSPECT:
             for read in node.reads:
@@ -203,14 +265,20 @@ class Engine:
 
     def _compute(self, node: _Node) -> None:
         fn, params = node.key
-        recorder = _Recorder(self)
-        try:
-            value = fn(recorder, *params)
-        except BaseException:
-            self._abandon(recorder.reads)
-            raise
-        self.statistics.recomputed[fn.__name__] = self.statistics.recomputed.get(fn.__name__, 0) + 1
-        self._link(node, tuple(recorder.reads))
+        while True:
+            recorder = _Recorder(self)
+            try:
+                value = fn(recorder, *params)
+            except BaseException:
+                if not node.computed_at:
+                    self._link(node, ())
+                self._abandon(recorder.reads)
+                raise
+            self.statistics.recomputed[fn.__name__] = self.statistics.recomputed.get(fn.__name__, 0) + 1
+            self._link(node, tuple(recorder.reads))
+            if not any(isinstance(read, _Node) and read.state for read in node.reads):
+                break
+            # A firewall that runs before its turn may have read what is behind another one, and then have made that one run itself.
         first = not node.computed_at
         node.computed_at = self._revision
         node.state = _CLEAN
@@ -223,8 +291,12 @@ class Engine:
         old = node.reads
         if reads == old:
             return
+        rank = 0
         for read in reads:
             read.readers.add(node)
+            if isinstance(read, _Node) and read.rank > rank:
+                rank = read.rank
+        node.rank = rank + node.firewall
         node.reads = reads
         for read in set(old).difference(reads):
             read.readers.discard(node)
@@ -239,9 +311,15 @@ class Engine:
         if read.readers:
             return
         if isinstance(read, _Cell):
-            self._cells.pop(read.key, None)
+            self._unread.append(read)
         else:
             self._orphans[read] = self._revision
+
+    def _forget_unread_cells(self) -> None:
+        for cell in self._unread:
+            if not cell.readers and self._cells.get(cell.key) is cell:
+                del self._cells[cell.key]
+        self._unread.clear()
 
     def _drop(self, node: _Node) -> list[_Node]:
         """Forget a node, and return what nothing reads without it."""
@@ -260,19 +338,32 @@ class Engine:
         return unread
 
     def _spread(self, source: _Cell | _Node) -> None:
-        """Mark the readers of a changed source dirty, and what depends on those suspect."""
-        suspects: list[_Node] = []
+        """Mark the readers of a changed source dirty, and what depends on those suspect as far as the next firewall."""
         for reader in source.readers:
             if reader.state != _DIRTY:
-                if reader.state == _CLEAN:
-                    suspects.append(reader)
+                known = reader.state
                 reader.state = _DIRTY
                 reader.cause = source
-        while suspects:
-            for reader in suspects.pop().readers:
+                if known == _CLEAN:
+                    self._pass_on(reader)
+
+    def _pass_on(self, node: _Node) -> None:
+        """Put what depends on a node that is no longer clean under suspicion; a firewall waits for its turn first."""
+        if node.firewall:
+            heappush(self._waiting, (node.rank, next(self._numbers), node))
+        else:
+            self._suspect(node)
+
+    def _suspect(self, node: _Node) -> None:
+        pending = [node]
+        while pending:
+            for reader in pending.pop().readers:
                 if reader.state == _CLEAN:
                     reader.state = _SUSPECT
-                    suspects.append(reader)
+                    if reader.firewall:
+                        self._pass_on(reader)
+                    else:
+                        pending.append(reader)
 
 
 class _Recorder:

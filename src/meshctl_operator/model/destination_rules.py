@@ -14,7 +14,7 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.hostname import is_wildcard, matches, parent_wildcards, resolve_short_name, specificity_key, subset_of
 from meshctl_operator.base.labels import Labels, freeze, selects
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.incremental.context import Context
+from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model import codes
 from meshctl_operator.model.mesh import cluster_domain, mesh_config
 from meshctl_operator.model.services import Service, services
@@ -216,20 +216,30 @@ def _combined(older: MergedRule, rule: MergedRule, found: list[Diagnostic]) -> M
 
 def policy_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
     """Return what is wrong with the DestinationRules of the mesh, seen beside its services."""
-    domain = cluster_domain(ctx)
-    rules: dict[tuple[str, str], list[ConfigObject[DestinationRuleSpec]]] = {}
-    for obj in ctx.fetch(Cell(Table.DESTINATION_RULES, _ALL)):
-        host = resolve_short_name(obj.spec.host, obj.key.namespace, domain)
-        rules.setdefault((obj.key.namespace, host), []).append(obj)
-    hosts = {service.host for service in ctx.derive(services)} if rules else set()
+    places: dict[tuple[str, str], list[ObjectKey]] = {}
+    for key in ctx.fetch(Cell(Table.RULES, _ALL)):
+        places.setdefault((key.namespace, ctx.derive(rule_host, key)), []).append(key)
+    hosts = ctx.derive(_hosts) if places else frozenset()
     found: list[Diagnostic] = []
-    for namespace, host in sorted(rules):
+    for namespace, host in sorted(places):
         if host not in hosts and not (is_wildcard(host) and any(matches(known, host) for known in hosts)):
-            found += [_unknown_host(obj, host, hosts) for obj in rules[namespace, host]]
-        found += ctx.derive(merge_diagnostics, namespace, host)
+            found += [_unknown_host(ctx, key, host, hosts) for key in places[namespace, host]]
+        if len(places[namespace, host]) > 1:
+            found += ctx.derive(merge_diagnostics, namespace, host)
     return tuple(found)
 
 
-def _unknown_host(obj: ConfigObject[DestinationRuleSpec], host: str, hosts: Iterable[str]) -> Diagnostic:
-    message = f"{obj.spec.host!r} matches no service" + (f" (looked for {host})" if host != obj.spec.host else "")
-    return codes.UNKNOWN_RULE_HOST.warning(obj.key, "spec.host", message, hint=did_you_mean(host, sorted(hosts)))
+@firewall
+def rule_host(ctx: Context, key: ObjectKey) -> str:
+    """Return the complete host of a DestinationRule; nothing when there is none of that key (tracked)."""
+    return next((resolve_short_name(obj.spec.host, key.namespace, cluster_domain(ctx)) for obj in ctx.fetch(Cell(Table.OBJECT, key))), "")
+
+
+def _hosts(ctx: Context) -> frozenset[str]:
+    return frozenset(service.host for service in ctx.derive(services))
+
+
+def _unknown_host(ctx: Context, key: ObjectKey, host: str, hosts: Iterable[str]) -> Diagnostic:
+    declared = next((obj.spec.host for obj in ctx.fetch(Cell(Table.OBJECT, key))), host)
+    message = f"{declared!r} matches no service" + (f" (looked for {host})" if host != declared else "")
+    return codes.UNKNOWN_RULE_HOST.warning(key, "spec.host", message, hint=did_you_mean(host, sorted(hosts)))

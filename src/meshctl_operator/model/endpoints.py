@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -77,14 +77,14 @@ def endpoints(ctx: Context, host: str, namespace: str) -> tuple[Endpoint, ...]:
     Services of one host and namespace share one table of endpoints: a Service and a ServiceEntry complete each other.
     """
     found: dict[tuple[str, int, str], Endpoint] = {}
-    for obj in ctx.fetch(Cell(Table.SERVICES, host)):
-        if obj.key.namespace != namespace:
+    for key in ctx.fetch(Cell(Table.SERVICES, host)):
+        if key.namespace != namespace:
             continue
-        for service in ctx.derive(services_of, obj.key):
+        for service in ctx.derive(services_of, key):
             if service.host == host:
-                for endpoint in ctx.derive(endpoints_of, obj.key, host):
+                for endpoint in ctx.derive(endpoints_of, key, host):
                     found.setdefault((endpoint.address, endpoint.port, endpoint.port_name), endpoint)
-    return tuple(found[key] for key in sorted(found))
+    return tuple(found[place] for place in sorted(found))
 
 
 def endpoints_of(ctx: Context, key: ObjectKey, host: str) -> tuple[Endpoint, ...]:
@@ -248,26 +248,25 @@ def _with_workload(endpoint: Endpoint, workload: Workload | None) -> Endpoint:
     if workload is None:
         return endpoint
     locality, node = workload.locality, workload.node_name or endpoint.node_name
-    labels = dict(workload.labels)
-    draining = bool(labels.get(DRAINING_LABEL))
-    labels.update(
-        {
-            label: value
-            for label, value in (
-                ("topology.kubernetes.io/region", locality.region),
-                ("topology.kubernetes.io/zone", locality.zone),
-                ("topology.istio.io/subzone", locality.sub_zone),
-                ("kubernetes.io/hostname", node),
-            )
-            if value
-        }
-    )
-    return replace(
-        endpoint,
+    labels = workload.labels
+    draining = any(label == DRAINING_LABEL and value for label, value in labels)
+    if locality != _NOWHERE or node:
+        derived = (
+            ("topology.kubernetes.io/region", locality.region),
+            ("topology.kubernetes.io/zone", locality.zone),
+            ("topology.istio.io/subzone", locality.sub_zone),
+            ("kubernetes.io/hostname", node),
+        )
+        labels = freeze({**dict(labels), **{label: value for label, value in derived if value}})
+    return Endpoint(
+        endpoint.address,
+        endpoint.port,
+        endpoint.port_name,
+        endpoint.source,
         health=Health.DRAINING if draining and endpoint.health is not Health.TERMINATING else endpoint.health,
         weight=workload.weight,
         locality=locality,
-        labels=freeze(labels),
+        labels=labels,
         workload=workload.name,
         namespace=workload.namespace,
         service_account=workload.service_account,
@@ -281,15 +280,14 @@ def _with_workload(endpoint: Endpoint, workload: Workload | None) -> Endpoint:
 
 def selector_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
     """Return an info for each ServiceEntry whose workloadSelector selects nothing that is ready."""
+    keys: tuple[ObjectKey, ...] = ctx.fetch(Cell(Table.SELECTING_ENTRIES, "*"))
     return tuple(
         codes.SELECTOR_MATCHES_NOTHING.info(
-            obj.key,
+            key,
             "spec.workloadSelector",
-            f"matches no WorkloadEntry and no ready Pod in namespace {obj.key.namespace!r}",
+            f"matches no WorkloadEntry and no ready Pod in namespace {key.namespace!r}",
             hint="its hosts have no endpoints until one appears",
         )
-        for obj in ctx.fetch(Cell(Table.SERVICES, "*"))
-        if obj.kind is Kind.SERVICE_ENTRY
-        and obj.spec.workload_selector is not None
-        and all(not ctx.derive(endpoints_of, obj.key, service.host) for service in ctx.derive(services_of, obj.key))
+        for key in keys
+        if all(not ctx.derive(endpoints_of, key, service.host) for service in ctx.derive(services_of, key))
     )

@@ -127,8 +127,8 @@ def port_translation(ctx: Context, namespace: str, labels: Labels) -> tuple[tupl
     """Return service port and target port of the Services that select the workload (tracked); the oldest Service decides."""
     found: dict[int, int] = {}
     have = dict(labels)
-    for obj in ctx.fetch(Cell(Table.SERVICES_OF_NAMESPACE, namespace)):
-        for service in ctx.derive(services_of, obj.key):
+    for key in ctx.fetch(Cell(Table.SERVICES_OF_NAMESPACE, namespace)):
+        for service in ctx.derive(services_of, key):
             if not service.selector or not selects(dict(service.selector), have) or NO_TRANSLATION_LABEL in dict(service.labels):
                 continue
             for port in service.ports:

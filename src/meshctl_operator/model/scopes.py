@@ -17,6 +17,7 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.hostname import matches, subset_of
 from meshctl_operator.base.labels import Labels, selects
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import SHARDS, shard_of
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
 from meshctl_operator.model.mesh import mesh_config
@@ -109,9 +110,10 @@ def scope_service(ctx: Context, view: OutboundView, host: str) -> Service | None
     return ctx.derive(_imported_by_host, view.namespace, view.sidecar).get(host)
 
 
-def imports_virtual_service(imported: Scope, vs_namespace: str, hosts: tuple[str, ...]) -> bool:
-    """Tell whether the scope imports a VirtualService of that namespace with these (resolved) hosts."""
-    return any(listener.imports_virtual_service(vs_namespace, hosts) for listener in imported.hosts)
+def scope_shard(ctx: Context, view: OutboundView, number: int) -> tuple[Service, ...]:
+    """Return the services of the scope whose hosts are in a shard, in the order of the scope (tracked)."""
+    sidecar = view.sidecar if view.role is ProxyRole.SIDECAR else None
+    return ctx.derive(_shards, view.namespace, sidecar)[number]
 
 
 # Sidecar objects
@@ -214,18 +216,26 @@ def _imported(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[
     return tuple(imported.values())
 
 
+def _shards(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[tuple[Service, ...], ...]:
+    shards: list[list[Service]] = [[] for _ in range(SHARDS)]
+    for found in ctx.derive(_imported, namespace, sidecar):
+        shards[shard_of(found.host)].append(found)
+    return tuple(map(tuple, shards))
+
+
 def _imported_by_host(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> dict[str, Service]:
     return {found.host: found for found in ctx.derive(_imported, namespace, sidecar)}
 
 
 def _destinations(ctx: Context, namespace: str, hosts: tuple[EgressHosts, ...]) -> dict[str, set[int]]:
     """Return the hosts and ports that imported VirtualServices route to; port 0 stands for all. Those are imported as well."""
-    from meshctl_operator.model.virtual_services import virtual_services  # both modules read each other's results
+    from meshctl_operator.model.virtual_services import resolved, virtual_services  # both modules read each other's results
 
     found: dict[str, set[int]] = {}
-    for resolved in ctx.derive(virtual_services, namespace, "mesh"):
-        if any(listener.imports_virtual_service(resolved.namespace, resolved.hosts) for listener in hosts):
-            for destination in _destinations_of(resolved.spec, namespace):
+    for head in ctx.derive(virtual_services, namespace, "mesh"):
+        item = ctx.derive(resolved, head.key)
+        if item is not None and any(listener.imports_virtual_service(item.namespace, item.hosts) for listener in hosts):
+            for destination in _destinations_of(item.spec, namespace):
                 found.setdefault(destination.host, set()).add(destination.port.number if destination.port else 0)
     return found
 

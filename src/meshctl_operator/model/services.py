@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -14,9 +14,10 @@ from meshctl_operator.apis.meta import ConfigObject, oldest_first
 from meshctl_operator.apis.networking.service_entry import Location, ServiceEntrySpec
 from meshctl_operator.apis.networking.service_entry import Resolution as DeclaredResolution
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
+from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.labels import Labels, freeze
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.incremental.context import Context
+from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model import codes
 from meshctl_operator.model.mesh import cluster_domain, mesh_config
 from meshctl_operator.model.protocols import Protocol, kubernetes_protocol, parse_protocol
@@ -64,6 +65,7 @@ class ServicePort:
     target_port: int | str = 0
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Service:
     """A host name with ports. ``addresses`` are its VIPs and CIDRs; empty means that none is known (Istio's 0.0.0.0).
@@ -89,6 +91,7 @@ class Service:
     aliases: tuple[str, ...] = ()
     node_local: bool = False
     race_first_connect: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def port(self, number: int) -> ServicePort | None:
         """Return the port with the number, if the service has it."""
@@ -113,15 +116,16 @@ _AUTOMATIC_ADDRESSES: Final = "networking.istio.io/enable-autoallocate-ip"
 
 def services(ctx: Context) -> tuple[Service, ...]:
     """Return every service of the mesh, oldest first (creation time, name, namespace)."""
-    found = [service for obj in ctx.fetch(Cell(Table.SERVICES, "*")) for service in ctx.derive(services_of, obj.key)]
+    found = [service for key in ctx.fetch(Cell(Table.SERVICES, "*")) for service in ctx.derive(services_of, key)]
     return tuple(sorted(found, key=_oldest_first))
 
 
 def service_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
     """Return what is wrong with the services of the mesh."""
-    return tuple(found for obj in ctx.fetch(Cell(Table.SERVICES, "*")) for found in ctx.derive(_converted, obj.key).diagnostics)
+    return tuple(found for key in ctx.fetch(Cell(Table.SERVICES, "*")) for found in ctx.derive(_converted, key).diagnostics)
 
 
+@firewall
 def services_of(ctx: Context, key: ObjectKey) -> tuple[Service, ...]:
     """Return the services that one object declares: one of a Kubernetes Service, one per host of a ServiceEntry, none if it is absent."""
     return ctx.derive(_converted, key).value
@@ -138,7 +142,7 @@ def service(ctx: Context, namespace: str, host: str) -> Service | None:
 
     Of several, the one of their own namespace, else one of Kubernetes, else the first that they see.
     """
-    declared = [found for obj in ctx.fetch(Cell(Table.SERVICES, host)) for found in ctx.derive(services_of, obj.key) if found.host == host]
+    declared = [found for key in ctx.fetch(Cell(Table.SERVICES, host)) for found in ctx.derive(services_of, key) if found.host == host]
     default = mesh_config(ctx).default_service_export_to
     return preferred(_in_order_of_visibility(sorted(declared, key=_oldest_first), namespace, default), namespace)
 

@@ -39,7 +39,7 @@ def all_service_targets(ctx: Context, view: InboundView) -> tuple[ServiceTarget,
     Services select by labels. Where none does, a Service without selector counts whose endpoints name an address of the workload.
     """
     of_namespace = sorted(
-        (found for obj in ctx.fetch(Cell(Table.SERVICES_OF_NAMESPACE, view.namespace)) for found in ctx.derive(services_of, obj.key)),
+        (found for key in ctx.fetch(Cell(Table.SERVICES_OF_NAMESPACE, view.namespace)) for found in ctx.derive(services_of, key)),
         key=lambda found: (found.created, found.host),
     )
     labels = dict(view.labels)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.model.proxies import NOWHERE, InterceptionMode, LocalBinding, Locality, ProxyRole
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class OutboundView:
     """What decides outbound clusters, routes and listeners of a sidecar, and the clusters of a gateway.
@@ -27,8 +29,10 @@ class OutboundView:
     http_proxy_port: int = 0
     http10: bool = False
     local: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class InboundView:
     """What decides the inbound side of a sidecar: which services select the workload, and where it is bound.
@@ -44,8 +48,10 @@ class InboundView:
     interception: InterceptionMode = InterceptionMode.REDIRECT
     http10: bool = False
     local: LocalBinding | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class GatewayView:
     """What decides listeners and routes of a gateway: ``labels`` are all labels of the workload (Gateway selectors, Service selectors)."""
@@ -56,8 +62,10 @@ class GatewayView:
     ipv6: bool = False
     http10: bool = False
     local: LocalBinding | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class EndpointView:
     """What decides the order and weight of endpoints: where the proxy stands."""
@@ -66,6 +74,7 @@ class EndpointView:
     network: str = ""
     cluster_id: str = "Kubernetes"
     node_name: str = ""
+    _hash: int = field(init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from meshctl_operator.apis.networking.virtual_service import HttpRoute, VirtualS
 from meshctl_operator.apis.paths import child
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.incremental.context import Context
+from meshctl_operator.base.shards import SHARDS, shard_of
+from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model import route_codes as codes
 from meshctl_operator.model.delegates import inherited_fields, merged_blocks, merged_rule
 from meshctl_operator.model.mesh import cluster_domain, mesh_config
 from meshctl_operator.model.route_names import with_full_names
-from meshctl_operator.model.scopes import imports_virtual_service, scope
+from meshctl_operator.model.scopes import EVERYTHING, scope
+from meshctl_operator.model.vantage import insiders
 from meshctl_operator.model.views import OutboundView
 from meshctl_operator.registry.cells import Cell, Table, object_cell
 
@@ -82,6 +84,21 @@ class ResolvedVirtualService:
         return EVERYWHERE in self.export_to or namespace in self.export_to
 
 
+@dataclass(frozen=True, slots=True)
+class VirtualServiceHead:
+    """What decides where a VirtualService applies, without what it does there: an edit of routes leaves it as it is.
+
+    ``has_l4`` says that it has TCP or TLS rules.
+    """
+
+    key: ObjectKey
+    namespace: str
+    name: str
+    hosts: tuple[str, ...]
+    export_to: tuple[str, ...]
+    has_l4: bool
+
+
 def resolved(ctx: Context, key: ObjectKey) -> ResolvedVirtualService | None:
     """Return the VirtualService with complete names and merged delegates, or None when there is none of that key."""
     found = ctx.fetch(Cell(Table.OBJECT, key))
@@ -118,17 +135,26 @@ def resolved(ctx: Context, key: ObjectKey) -> ResolvedVirtualService | None:
     )
 
 
-def virtual_services(ctx: Context, namespace: str, gateway: str) -> tuple[ResolvedVirtualService, ...]:
+@firewall
+def head(ctx: Context, key: ObjectKey) -> VirtualServiceHead | None:
+    """Return the head of a VirtualService, or None when there is none of that key (tracked)."""
+    item = ctx.derive(resolved, key)
+    if item is None:
+        return None
+    return VirtualServiceHead(key, item.namespace, item.name, item.hosts, item.export_to, bool(item.spec.tcp or item.spec.tls))
+
+
+def virtual_services(ctx: Context, namespace: str, gateway: str) -> tuple[VirtualServiceHead, ...]:
     """Return the VirtualServices bound to a gateway (``mesh`` or ``namespace/name``) that proxies of a namespace see, by precedence.
 
     Those of the namespace itself that are not public come first, then those that others export to it, then public ones; each group the
     oldest first. A private VirtualService so beats an older public one.
     """
-    own: list[ResolvedVirtualService] = []
-    given: list[ResolvedVirtualService] = []
-    public: list[ResolvedVirtualService] = []
-    for obj in ctx.fetch(Cell(Table.VIRTUAL_SERVICES, gateway)):
-        item = ctx.derive(resolved, obj.key)
+    own: list[VirtualServiceHead] = []
+    given: list[VirtualServiceHead] = []
+    public: list[VirtualServiceHead] = []
+    for key in ctx.fetch(Cell(Table.VIRTUAL_SERVICES, gateway)):
+        item = ctx.derive(head, key)
         if item is None:
             continue
         if EVERYWHERE in item.export_to:
@@ -138,17 +164,56 @@ def virtual_services(ctx: Context, namespace: str, gateway: str) -> tuple[Resolv
     return (*own, *given, *public)
 
 
-def scoped_virtual_services(ctx: Context, view: OutboundView) -> tuple[ResolvedVirtualService, ...]:
+def scoped_virtual_services(ctx: Context, view: OutboundView) -> tuple[VirtualServiceHead, ...]:
     """Return the VirtualServices of the mesh that apply to a sidecar: visible, and imported by its egress hosts; by precedence."""
-    imported = ctx.derive(scope, view)
-    return tuple(
-        item for item in ctx.derive(virtual_services, view.namespace, MESH) if imports_virtual_service(imported, item.namespace, item.hosts)
-    )
+    visible = ctx.derive(virtual_services, view.namespace, MESH)
+    hosts = ctx.derive(scope, view).hosts
+    if hosts == EVERYTHING:
+        return visible
+    return tuple(item for item in visible if any(listener.imports_virtual_service(item.namespace, item.hosts) for listener in hosts))
+
+
+def scoped_shard(ctx: Context, view: OutboundView, number: int) -> tuple[VirtualServiceHead, ...]:
+    """Return those of ``scoped_virtual_services`` whose first host is in a shard, in the same order (tracked)."""
+    return ctx.derive(_scoped_shards, view)[number]
+
+
+def _scoped_shards(ctx: Context, view: OutboundView) -> tuple[tuple[VirtualServiceHead, ...], ...]:
+    shards: list[list[VirtualServiceHead]] = [[] for _ in range(SHARDS)]
+    for item in ctx.derive(scoped_virtual_services, view):
+        shards[shard_of(item.hosts[0] if item.hosts else item.name)].append(item)
+    return tuple(map(tuple, shards))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which clients the HTTP rules of a VirtualService tell apart: by namespace, and by the values of labels."""
+
+    namespaces: frozenset[str]
+    labels: frozenset[str]
+
+
+@firewall
+def route_reach(ctx: Context, key: ObjectKey) -> Reach:
+    """Return for whom the routes may come out otherwise than for all others: by their conditions or their destinations (tracked)."""
+    item = ctx.derive(resolved, key)
+    namespaces: set[str] = set()
+    labels: set[str] = set()
+    for rule in item.spec.http if item is not None else ():
+        for block in rule.match:
+            namespaces.add(block.source_namespace)
+            labels.update(block.source_labels)
+        mirrors = (rule.mirror, *(mirror.destination for mirror in rule.mirrors))
+        for destination in (*(route.destination for route in rule.route), *mirrors):
+            if destination is not None and destination.host:
+                namespaces |= ctx.derive(insiders, destination.host)
+    return Reach(frozenset(namespaces), frozenset(labels))
 
 
 def virtual_service_keys(ctx: Context, gateway: str) -> tuple[ObjectKey, ...]:
     """Return the keys of everything bound to a gateway (``mesh`` or ``namespace/name``), the oldest first."""
-    return tuple(obj.key for obj in ctx.fetch(Cell(Table.VIRTUAL_SERVICES, gateway)))
+    keys: tuple[ObjectKey, ...] = ctx.fetch(Cell(Table.VIRTUAL_SERVICES, gateway))
+    return keys
 
 
 def _export_to(ctx: Context, spec: VirtualServiceSpec, namespace: str) -> tuple[str, ...]:

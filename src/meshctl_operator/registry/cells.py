@@ -4,34 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.meta import ConfigObject
-from meshctl_operator.base.hostname import resolve_short_name
+from meshctl_operator.base.hostname import is_wildcard, resolve_short_name
 from meshctl_operator.base.objects import ObjectKey
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 PARTIAL_WILDCARDS = "*?"
 """Stands in a bucket for every host such as ``*-a.com``: no chain of parents leads to those."""
+MESH_L4 = "mesh?l4"
+"""The bucket of the mesh's VirtualServices with TCP or TLS rules; no gateway can have this name."""
 
 
 class Table(StrEnum):
-    """The tables, with what their buckets are."""
+    """The tables, with what their buckets are.
+
+    The tables in ``KEY_TABLES`` hold keys, not objects: who is filed where, and in which order. An edit that moves no object changes
+    nothing there, so that whoever walks over all objects of a kind does not walk again for each edit of one.
+    """
 
     OBJECT = "object"
     """One object, by its ``ObjectKey``."""
     SERVICES = "services"
-    """Services and ServiceEntries: all of them under ``"*"``; those that declare a host under that host (a str)."""
+    """Keys of Services and ServiceEntries: all of them under ``"*"``; those that declare a host under that host (a str)."""
     SERVICES_OF_NAMESPACE = "services-of-namespace"
-    """Services and ServiceEntries by namespace."""
+    """Keys of Services and ServiceEntries by namespace."""
+    SELECTING_ENTRIES = "selecting-entries"
+    """Keys of the ServiceEntries with a workload selector, under ``"*"``."""
     ENDPOINT_SLICES = "endpoint-slices"
     """EndpointSlices and Endpoints of a Service, by ``(namespace, service name)``."""
     DESTINATION_RULES = "destination-rules"
     """DestinationRules by ``(namespace, resolved host)``; wildcards under their own spelling, those that cut a label in two also under
-    ``(namespace, PARTIAL_WILDCARDS)``. All of them under ``"*"``."""
+    ``(namespace, PARTIAL_WILDCARDS)``."""
+    RULES = "rules"
+    """Keys of DestinationRules: all of them under ``"*"``, those of an exact host under that host, those of any wildcard under
+    ``PARTIAL_WILDCARDS``."""
     VIRTUAL_SERVICES = "virtual-services"
-    """VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``; all, delegates (no hosts) included, under ``"*"``."""
+    """Keys of VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``; all, delegates (no hosts) included, under ``"*"``;
+    those of the mesh with TCP or TLS rules also under ``MESH_L4``."""
     GATEWAYS = "gateways"
     """All Gateways under ``"*"``."""
     SIDECARS = "sidecars"
@@ -42,6 +54,10 @@ class Table(StrEnum):
     """Pods by ``(namespace, address)``."""
     LABEL_MENTIONS = "label-mentions"
     """Objects that tell proxies apart by their labels (sourceLabels, workload selectors), under ``"*"``."""
+
+
+KEY_TABLES: Final = frozenset({Table.SERVICES, Table.SERVICES_OF_NAMESPACE, Table.SELECTING_ENTRIES, Table.RULES, Table.VIRTUAL_SERVICES})
+"""The tables whose buckets are tuples of ``ObjectKey``, the oldest object first; those of all others are tuples of objects."""
 
 
 class Cell(NamedTuple):
@@ -71,19 +87,26 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
             yield Cell(Table.SERVICES, "*")
             yield from (Cell(Table.SERVICES, host) for host in dict.fromkeys(spec.hosts))
             yield Cell(Table.SERVICES_OF_NAMESPACE, namespace)
+            if spec.workload_selector is not None:
+                yield Cell(Table.SELECTING_ENTRIES, "*")
         case Kind.ENDPOINT_SLICE:
             yield Cell(Table.ENDPOINT_SLICES, (namespace, obj.meta.labels.get(SERVICE_NAME_LABEL, "")))
         case Kind.ENDPOINTS:
             yield Cell(Table.ENDPOINT_SLICES, (namespace, obj.key.name))
         case Kind.DESTINATION_RULE:
-            yield Cell(Table.DESTINATION_RULES, "*")
-            yield Cell(Table.DESTINATION_RULES, (namespace, resolve_short_name(spec.host, namespace, domain)))
+            host = resolve_short_name(spec.host, namespace, domain)
+            yield Cell(Table.DESTINATION_RULES, (namespace, host))
+            yield Cell(Table.RULES, "*")
+            yield Cell(Table.RULES, PARTIAL_WILDCARDS if is_wildcard(host) else host)
             if spec.host[:1] == "*" and spec.host[1:2] not in {"", "."}:
                 yield Cell(Table.DESTINATION_RULES, (namespace, PARTIAL_WILDCARDS))
         case Kind.VIRTUAL_SERVICE:
             yield Cell(Table.VIRTUAL_SERVICES, "*")
             if spec.hosts:
-                yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in resolve_gateways(spec.gateways, namespace))
+                gateways = resolve_gateways(spec.gateways, namespace)
+                yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in gateways)
+                if "mesh" in gateways and (spec.tcp or spec.tls):
+                    yield Cell(Table.VIRTUAL_SERVICES, MESH_L4)
         case Kind.GATEWAY:
             yield Cell(Table.GATEWAYS, "*")
         case Kind.SIDECAR:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from meshctl_operator.apis.changes import ChangeSet, Delete, Rejected, Upsert
 from meshctl_operator.apis.meta import ConfigObject, oldest_first
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.registry.cells import Cell, cells_of
+from meshctl_operator.registry.cells import KEY_TABLES, Cell, cells_of
 
-_Bucket = tuple[ConfigObject[Any], ...]
+_Bucket = tuple[Any, ...]
+_PARTS: Final = 64  # a snapshot shares the parts of its buckets that no change touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,11 @@ class RegistrySnapshot:
     """The config objects of one revision. Later changes never show in it."""
 
     objects: Mapping[ObjectKey, ConfigObject[Any]]
-    _cells: Mapping[Hashable, _Bucket]
+    _parts: tuple[Mapping[Hashable, _Bucket], ...]
 
     def fetch(self, cell: Hashable) -> _Bucket:
-        """Return the objects filed under the cell, oldest first (creation time, name, namespace)."""
-        return self._cells.get(cell, ())
+        """Return what is filed under the cell, oldest first (creation time, name, namespace): objects, or keys in the ``KEY_TABLES``."""
+        return self._parts[hash(cell) % _PARTS].get(cell, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ class Registry:
         """Start empty."""
         self._domain = domain
         self._objects: dict[ObjectKey, ConfigObject[Any]] = {}
-        self._cells: dict[Hashable, dict[ObjectKey, ConfigObject[Any]]] = {}
-        self._frozen: dict[Hashable, _Bucket] = {}
+        self._cells: dict[Cell, dict[ObjectKey, ConfigObject[Any]]] = {}
+        self._snapshot = RegistrySnapshot(MappingProxyType({}), ({},) * _PARTS)
 
     @property
     def snapshot(self) -> RegistrySnapshot:
         """The state after the last change set."""
-        return RegistrySnapshot(MappingProxyType(dict(self._objects)), MappingProxyType(self._frozen))
+        return self._snapshot
 
     def apply(self, changes: ChangeSet) -> Applied:
         """Apply the changes in order. A rejected object leaves what is held under its key; an object equal to it changes nothing.
@@ -68,26 +69,42 @@ class Registry:
                         changed[change.key] = None
                 case Rejected():
                     pass
-        if touched:
-            frozen = dict(self._frozen)
-            for cell in touched:
-                members = self._cells.get(cell)
-                if members:
-                    frozen[cell] = tuple(sorted(members.values(), key=oldest_first))
-                else:
-                    frozen.pop(cell, None)
-            self._frozen = frozen
-        return Applied(self.snapshot, frozenset(touched), tuple(changed))
+        if changed:
+            self._snapshot = RegistrySnapshot(MappingProxyType(dict(self._objects)), self._frozen(touched))
+        return Applied(self._snapshot, frozenset(touched), tuple(changed))
+
+    def _frozen(self, touched: set[Cell]) -> tuple[Mapping[Hashable, _Bucket], ...]:
+        """Return the parts of the next snapshot: new dicts where a cell was touched, the present ones elsewhere."""
+        parts = list(self._snapshot._parts)  # noqa: SLF001  (the registry makes the snapshots)
+        copied: dict[int, dict[Hashable, _Bucket]] = {}
+        for cell in touched:
+            number = hash(cell) % _PARTS
+            part = copied.get(number)
+            if part is None:
+                parts[number] = part = copied[number] = dict(parts[number])
+            members = self._cells.get(cell)
+            if members:
+                ordered = sorted(members.values(), key=oldest_first)
+                part[cell] = tuple(obj.key for obj in ordered) if cell.table in KEY_TABLES else tuple(ordered)
+            else:
+                part.pop(cell, None)
+        return tuple(parts)
 
     def _replace(self, obj: ConfigObject[Any], touched: set[Cell]) -> bool:
         old = self._objects.get(obj.key)
         if old is not None and _same(old, obj):
             return False
-        self._remove(obj.key, touched)
+        before = frozenset(cells_of(old, self._domain)) if old is not None else frozenset()
+        after = frozenset(cells_of(obj, self._domain))
+        in_place = old is not None and oldest_first(old) == oldest_first(obj)
         self._objects[obj.key] = obj
-        for cell in cells_of(obj, self._domain):
-            self._cells.setdefault(cell, {})[obj.key] = obj
+        for cell in before - after:
+            self._take_out(obj.key, cell)
             touched.add(cell)
+        for cell in after:
+            self._cells.setdefault(cell, {})[obj.key] = obj
+            if not (in_place and cell in before and cell.table in KEY_TABLES):
+                touched.add(cell)
         return True
 
     def _remove(self, key: ObjectKey, touched: set[Cell]) -> bool:
@@ -95,12 +112,17 @@ class Registry:
         if old is None:
             return False
         for cell in cells_of(old, self._domain):
-            members = self._cells[cell]
-            members.pop(key, None)
-            if not members:
-                del self._cells[cell]
+            self._take_out(key, cell)
             touched.add(cell)
         return True
+
+    def _take_out(self, key: ObjectKey, cell: Cell) -> None:
+        members = self._cells.get(cell)
+        if members is None:
+            return
+        members.pop(key, None)
+        if not members:
+            del self._cells[cell]
 
 
 def _same(old: ConfigObject[Any], new: ConfigObject[Any]) -> bool:

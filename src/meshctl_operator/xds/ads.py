@@ -1,15 +1,16 @@
 """The gRPC server of the aggregated discovery service, on grpc.aio with bytes in and bytes out.
 
-Each stream has three tasks with one owner: a reader that feeds requests to the state machine, a watcher that waits for a new state of
-the session, and a writer that writes what the state machine has to say. Nothing is queued: the writer asks for the next response when it
-may write, so ten changes while a proxy is slow make one response, and a blocked write blocks that stream only.
+Each stream has two tasks with one owner: the one that gRPC gives it, which reads requests into the state machine, and a writer that writes
+what the state machine has to say. Nothing is queued: the writer asks for the next response when it may write, so ten changes while a proxy
+is slow make one response, and a blocked write blocks that stream only. A change of the state wakes the writer; an ACK after which nothing is
+due, as nearly all are, wakes nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import grpc
@@ -18,11 +19,14 @@ from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.message import DecodeError
 
 from meshctl_operator.base.errors import MeshctlError, ProtocolViolation
+from meshctl_operator.xds.budget import WriteBudget
 from meshctl_operator.xds.delta import DeltaStream
 from meshctl_operator.xds.discovery import Discovery, Session, XdsProtocol
-from meshctl_operator.xds.events import Outcome, Push
+from meshctl_operator.xds.events import Outcome, Oversize, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.options import ServerOptions
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
+from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState
 
@@ -38,13 +42,15 @@ class AdsServer:
         self._discovery = discovery
         self._options = options or ServerOptions()
         self._server: grpc.aio.Server | None = None
-        self._stopping = asyncio.Event()
-        self._streams = 0
+        self._sharing = Sharing()
+        self._budget = WriteBudget(self._options.max_bytes_in_flight, self._options.write_patience)
+        self._connections: set[_Connection] = set()
+        self._stopping = False
 
     @property
     def streams(self) -> int:
         """How many streams are open."""
-        return self._streams
+        return len(self._connections)
 
     async def start(self, address: str) -> str:
         """Listen on ``host:port`` (port 0: any free one) and return the address that was bound. Raises MeshctlError if it is taken."""
@@ -60,7 +66,7 @@ class AdsServer:
             raise _cannot_listen(address) from error
         if port == 0:
             raise _cannot_listen(address)
-        self._stopping.clear()
+        self._stopping = False
         await server.start()
         self._server = server
         host, _, _ = address.rpartition(":")
@@ -73,24 +79,29 @@ class AdsServer:
         server, self._server = self._server, None
         if server is None:
             return
-        self._stopping.set()
+        self._stopping = True
+        for connection in tuple(self._connections):
+            connection.end()
         await server.stop(grace)
         log.info("stopped")
 
-    async def _serve_sotw(self, requests: AsyncIterable[bytes], context: _Context) -> None:
+    async def _serve_sotw(self, _: object, context: _Context) -> None:
         decode = discovery_pb2.DiscoveryRequest.FromString
-        await self._serve(_Connection(self._discovery, "sotw", SotwStream(), decode, requests, context))
+        await self._serve("sotw", SotwStream(self._sharing), decode, context)
 
-    async def _serve_delta(self, requests: AsyncIterable[bytes], context: _Context) -> None:
+    async def _serve_delta(self, _: object, context: _Context) -> None:
         decode = discovery_pb2.DeltaDiscoveryRequest.FromString
-        await self._serve(_Connection(self._discovery, "delta", DeltaStream(), decode, requests, context))
+        await self._serve("delta", DeltaStream(self._sharing), decode, context)
 
-    async def _serve(self, connection: _Connection) -> None:
-        self._streams += 1
+    async def _serve(self, protocol: XdsProtocol, stream: _StateMachine, decode: Callable[[bytes], object], context: _Context) -> None:
+        if self._stopping:
+            return
+        connection = _Connection(self._discovery, protocol, stream, decode, context, self._budget, self._options.big_response)
+        self._connections.add(connection)
         try:
-            await connection.serve(self._stopping)
+            await connection.serve()
         finally:
-            self._streams -= 1
+            self._connections.remove(connection)
 
 
 def _cannot_listen(address: str) -> MeshctlError:
@@ -102,6 +113,8 @@ def _cannot_listen(address: str) -> MeshctlError:
 
 class _Context(Protocol):
     """The part of grpc.aio.ServicerContext that is used here, with bytes as messages."""
+
+    async def read(self) -> Any: ...  # noqa: ANN401  (bytes, or grpc.aio.EOF, which has a type of its own)
 
     async def write(self, message: bytes) -> None: ...
 
@@ -121,11 +134,32 @@ class _StateMachine(Protocol):
 
     def on_request(self, request: Any, /) -> Outcome: ...  # noqa: ANN401  (a DiscoveryRequest or a DeltaDiscoveryRequest)
 
-    def next_push(self, state: ViewState) -> Push | None: ...
+    def has_next(self, state: ViewState) -> bool: ...
+
+    def next_push(self, state: ViewState, at_most: int | None = None) -> Push | Oversize | None: ...
+
+    def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None: ...
 
 
 class _Connection:
-    """One stream: its state machine, its session and its three tasks."""
+    """One stream: its state machine, its session and its writer. Implements ``xds.discovery.Stream``."""
+
+    __slots__ = (
+        "_big",
+        "_budget",
+        "_context",
+        "_decode",
+        "_discovery",
+        "_ending",
+        "_gone",
+        "_protocol",
+        "_session",
+        "_stream",
+        "_task",
+        "_unsupported",
+        "_wake",
+        "_writing",
+    )
 
     def __init__(
         self,
@@ -133,136 +167,182 @@ class _Connection:
         protocol: XdsProtocol,
         stream: _StateMachine,
         decode: Callable[[bytes], object],
-        requests: AsyncIterable[bytes],
         context: _Context,
+        budget: WriteBudget,
+        big: int,
     ) -> None:
         self._discovery = discovery
         self._protocol: XdsProtocol = protocol
         self._stream = stream
         self._decode = decode
-        self._requests = aiter(requests)
         self._context = context
+        self._budget = budget
+        self._big = big
         self._session: Session | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._wake = asyncio.Event()
-        self._gone = False  # the client has vanished, so there is nobody to send a status to
+        self._writing = False
+        self._ending = False
+        self._gone = False  # no status can be sent: the client has vanished, or a write to it is stuck
         self._unsupported: set[str] = set()
 
-    async def serve(self, stopping: asyncio.Event) -> None:
+    def changed(self) -> None:
+        """Have the writer look at the state."""
+        self._wake.set()
+
+    def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
+        """Return what the client holds."""
+        return self._stream.held(type_url)
+
+    def end(self) -> None:
+        """Close the stream: with status OK, unless a write is under way, for gRPC cannot send a status meanwhile."""
+        self._ending = True
+        self._gone |= self._writing
+        if self._task is not None:
+            self._task.cancel()
+
+    async def serve(self) -> None:
         """Run until the client ends the stream, the protocol is violated or the server stops."""
+        self._task = asyncio.current_task()
         violation: ProtocolViolation | None = None
         try:
-            violation = await self._run(stopping)
+            violation = await self._run()
+        except asyncio.CancelledError:
+            if self._gone or not self._ending or self._task is None:
+                raise  # what gRPC does itself when it notices that the client is gone
+            self._task.uncancel()
         finally:
             if self._session is not None:
                 self._session.closed()
                 self._log("closed")
+            self._session = self._task = None  # or the stream would live on in a cycle until the garbage collector finds it
         if violation is not None:
             self._log("violation", logging.WARNING, reason=str(violation), peer=self._context.peer())
+        if self._writing:  # to a client that does not read; no status can be sent meanwhile
+            raise asyncio.CancelledError
+        if violation is not None:
             details = f"{violation} ({violation.hint})" if violation.hint else str(violation)
             await self._context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
 
-    async def _run(self, stopping: asyncio.Event) -> ProtocolViolation | None:
+    async def _run(self) -> ProtocolViolation | None:
         """Return why the client must be refused, or None when the stream simply ended."""
         try:
-            first = await self._read()
-            if first is None:
+            if not await self._take_next():
                 return None
-            self._take(first)
             session = self._connect()
         except ProtocolViolation as violation:
             return violation
         async with asyncio.TaskGroup() as tasks:
-            reader = tasks.create_task(self._read_all())
-            others = [
-                tasks.create_task(self._write_all(session, reader)),
-                tasks.create_task(self._watch(session)),
-                tasks.create_task(_cancel_when(stopping, reader)),
-            ]
-            reader.add_done_callback(lambda _: [task.cancel() for task in others])
-        if self._gone:
-            raise asyncio.CancelledError  # what gRPC does itself when it notices
-        return None if reader.cancelled() else reader.result()
+            writer = tasks.create_task(self._write_all(session))
+            try:
+                return await self._read_all()
+            finally:
+                writer.cancel()
 
     def _connect(self) -> Session:
         node = self._stream.node
         if node is None:  # the state machine has refused a stream without one
             raise ProtocolViolation("the stream has no node")
-        self._session = self._discovery.connect(node, self._protocol, self._context.peer())
+        session = self._session = self._discovery.connect(node, self._protocol, self._context.peer())
+        session.attach(self)
+        self._wake.set()
         self._log("connected", peer=self._context.peer(), version=node.version_text)
-        return self._session
-
-    async def _read(self) -> object | None:
-        """Return the next request, or None at the end of the stream. Raises ProtocolViolation for what is no request at all."""
-        data = await anext(self._requests, None)
-        if data is None:
-            return None
-        try:
-            return self._decode(data)
-        except DecodeError as error:
-            raise ProtocolViolation("a request is no protobuf message of the discovery service") from error
+        return session
 
     async def _read_all(self) -> ProtocolViolation | None:
         try:
-            while (request := await self._read()) is not None:
-                self._take(request)
+            while await self._take_next():
+                pass
         except ProtocolViolation as violation:
             return violation
         return None
+
+    async def _take_next(self) -> bool:
+        """Read a request and understand it; False at the end of the stream. Raises ProtocolViolation.
+
+        Nothing of the request stays behind while the stream waits for the next one: the first ones of an Envoy may have half a megabyte.
+        """
+        data = await self._context.read()
+        if not isinstance(data, bytes):  # grpc.aio.EOF
+            return False
+        try:
+            request = self._decode(data)
+        except DecodeError as error:
+            raise ProtocolViolation("a request is no protobuf message of the discovery service") from error
+        self._take(request)
+        return True
 
     def _take(self, request: object) -> None:
         outcome = self._stream.on_request(request)
         if outcome.type_url is None:
             self._note_unsupported(getattr(request, "type_url", ""))
             return
-        if self._session is not None and outcome.ack is not None:
-            self._session.acked(outcome.ack)
-        if self._session is not None and outcome.nack is not None:
+        session = self._session
+        if session is None:
+            return
+        if outcome.ack is not None:
+            session.acked(outcome.ack)
+        if outcome.nack is not None:
             self._log("nack", logging.DEBUG, type=outcome.type_url.short, nonce=outcome.nack.nonce, revision=outcome.nack.revision)
-            self._session.nacked(outcome.nack)
-        self._wake.set()
+            session.nacked(outcome.nack)
+        state = session.state
+        if state is None or self._writing:  # the writer looks again when it is through
+            return
+        if self._stream.has_next(state):
+            self._wake.set()
+        else:
+            self._note_idle(session, state)
 
     def _note_unsupported(self, type_url: str) -> None:
         if type_url not in self._unsupported:
             self._unsupported.add(type_url)
             self._log("unsupported", logging.WARNING, type=type_url)
 
-    async def _watch(self, session: Session) -> None:
-        seen = -1
-        while True:
-            await session.wait_changed(seen)
-            state = session.state
-            if state is not None:
-                seen = state.revision
-                self._wake.set()
+    def _note_idle(self, session: Session, state: ViewState) -> None:
+        if not self._stream.in_flight:
+            session.idle(state.revision)
 
-    async def _write_all(self, session: Session, reader: asyncio.Task[Any]) -> None:
-        while not self._gone:
+    async def _write_all(self, session: Session) -> None:
+        while True:
             await self._wake.wait()
             self._wake.clear()
+            self._writing = True
             try:
                 await self._write_what_is_due(session)
             except grpc.aio.InternalError:  # the call is over, and its cancellation has not arrived yet
                 self._gone = True
-                reader.cancel()
+                self.end()
+                return
+            self._writing = False
 
     async def _write_what_is_due(self, session: Session) -> None:
-        while (state := session.state) is not None and (push := self._stream.next_push(state)) is not None:
-            self._log_push(push)
-            await self._context.write(push.body)
-        if state is not None and not self._stream.in_flight:
-            session.idle(state.revision)
+        while (state := session.state) is not None:
+            push = self._stream.next_push(state, self._big)
+            if push is None:
+                self._note_idle(session, state)
+                return
+            if isinstance(push, Push):
+                await self._write(session, push)
+            else:
+                await self._write_in_turn(session, push.size)
 
-    def _log_push(self, push: Push) -> None:
+    async def _write_in_turn(self, session: Session, size: int) -> None:
+        """Write what is due when its turn has come: nothing is composed before, and what is due may be something newer by then."""
+        async with self._budget.share(size):
+            state = session.state
+            push = self._stream.next_push(state) if state is not None else None
+            if isinstance(push, Push):
+                await self._write(session, push)
+
+    async def _write(self, session: Session, push: Push) -> None:
         if log.isEnabledFor(logging.INFO):
             facts = {"changed": len(push.changed), "removed": len(push.removed), "bytes": len(push.body), "revision": push.revision}
             self._log("push", type=push.type_url.short, **facts)
+        await self._context.write(push.body)
+        session.pushed(push)
 
     def _log(self, event: str, level: int = logging.INFO, **facts: object) -> None:
-        node = self._stream.node
-        extra: Mapping[str, object] = {"proxy": node.id if node else "", "protocol": self._protocol, **facts}
-        log.log(level, event, extra=extra)
-
-
-async def _cancel_when(event: asyncio.Event, task: asyncio.Task[Any]) -> None:
-    await event.wait()
-    task.cancel()
+        if log.isEnabledFor(level):
+            node = self._stream.node
+            extra: Mapping[str, object] = {"proxy": node.id if node else "", "protocol": self._protocol, **facts}
+            log.log(level, event, extra=extra)

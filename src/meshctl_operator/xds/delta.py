@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
-from meshctl_operator.xds.events import Outcome
+from meshctl_operator.base.shards import EMPTY_MAP
+from meshctl_operator.xds.events import NackEvent, Outcome
+from meshctl_operator.xds.isolation import Isolation
 from meshctl_operator.xds.resources import ResourceName, TypeUrl
-from meshctl_operator.xds.state import ViewState
-from meshctl_operator.xds.streams import UNKNOWN, Pending, Watch, XdsStream, answered
+from meshctl_operator.xds.state import Resources
+from meshctl_operator.xds.streams import XdsStream, answered
 from meshctl_operator.xds.subscriptions import WILDCARD
+from meshctl_operator.xds.watches import Pending, Watch
 from meshctl_operator.xds.wire import string_field
 
 if TYPE_CHECKING:
@@ -24,20 +28,23 @@ _REMOVED_RESOURCES: Final = 6
 class DeltaWatch(Watch):
     """One type on a Delta stream."""
 
-    def first_request(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
-        """Begin with what the client says that it holds.
+    __slots__ = ()
 
-        Equal versions are not sent again, but for EDS: a cluster that was warming when the stream broke still waits for its endpoints,
-        and the request does not tell which.
+    def first_request(self, request: discovery_pb2.DeltaDiscoveryRequest, *, trusted: bool) -> None:
+        """Begin with what the client says that it holds; takes the request over.
+
+        Args:
+            request: the first request for the type.
+            trusted: whether it says something, and equal versions need not be sent again.
         """
+        names = self.subscription.names
         initial = request.initial_resource_versions
         self.answer_due = self.subscription.wildcard and not initial
-        if self.type_url is not TypeUrl.ENDPOINT:
-            self.held = {name: version for name, version in initial.items() if self.subscription.covers(name)}
-        elif self.subscription.wildcard:
-            self.held = dict.fromkeys(initial, UNKNOWN)
-        for name in self.subscription.names:
-            self.held.setdefault(name, UNKNOWN)
+        if trusted:
+            claims = self._sharing.claims(request)
+            self.claim(claims, self._sharing.unclaimed(names, claims))
+        else:
+            self.claim(EMPTY_MAP, names | frozenset(initial) if self.subscription.wildcard else names)
 
     def further_request(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
         """Mark what a request asks for: a name is answered each time that it is subscribed.
@@ -48,48 +55,71 @@ class DeltaWatch(Watch):
             if name != WILDCARD and self.subscription.covers(name):
                 self.ask_again(name)
 
-    def vanished(self, names: list[ResourceName]) -> list[ResourceName]:
-        """Tell all of them as removed: names that were sent, and names that were asked for and do not exist."""
-        return names
+    def key(self, late: tuple[ResourceName, ...]) -> Hashable | None:  # noqa: ARG002  (what comes later is no part of a Delta response)
+        """A response says only what changed, so it is the same for all who are told the same."""
+        return DeltaWatch
 
-    def compose(self, state: ViewState, pending: Pending, nonce: str) -> bytes:
+    def compose(self, current: Resources, pending: Pending, late: tuple[ResourceName, ...], revision: int, nonce: str) -> bytes:  # noqa: ARG002  (as in key)
         """Return a DeltaDiscoveryResponse with the changed resources and the removed names."""
-        resources = state.of(self.type_url)
-        parts = [string_field(_SYSTEM_VERSION_INFO, str(state.revision))]
-        for name in pending.changed:
-            resource = resources[name]
+        parts = [string_field(_SYSTEM_VERSION_INFO, str(revision))]
+        for resource in self.listed(current, pending.changed):
             parts += (resource.delta_head, resource.sotw_frame, resource.delta_tail)
-            self.held[name] = resource.version
         parts += (string_field(_TYPE_URL, self.type_url), string_field(_NONCE, nonce))
-        for name in pending.removed:
-            parts.append(string_field(_REMOVED_RESOURCES, name))
-            del self.held[name]
+        parts += [string_field(_REMOVED_RESOURCES, name) for name in pending.removed]
         return b"".join(parts)
 
 
 class DeltaStream(XdsStream[DeltaWatch]):
     """A Delta stream: feed requests to ``on_request``, write what ``next_response`` returns."""
 
+    delta = True
+
     def on_request(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Outcome:
-        """Understand a DeltaDiscoveryRequest. Raises ProtocolViolation, which ends the stream.
+        """Understand a DeltaDiscoveryRequest, which is taken over. Raises ProtocolViolation, which ends the stream.
 
         Subscriptions are changes, not a state, so they count even if the nonce is stale.
         """
-        type_url = self._identify(request.node, request.type_url)
+        type_url = self._identify(request)
         if type_url is None:
             return Outcome(None)
         watch = self._watches.get(type_url)
-        first = watch is None
         if watch is None:
-            watch = self._watches[type_url] = DeltaWatch(type_url)
-        sent = watch.exchange.settle(request.response_nonce) if request.response_nonce else None
+            return self._first_request(type_url, request)
+        nonce = request.response_nonce
+        sent = watch.exchange.settle(nonce) if nonce else None
         change = watch.subscription.update(request.resource_names_subscribe, request.resource_names_unsubscribe)
-        watch.retain(change)
-        if first:
-            watch.first_request(request)
-        else:
-            watch.further_request(request)
+        if change:
+            watch.retain(change)
             watch.answer_due |= change.wildcard_begun
+        watch.further_request(request)
         ack, nack = answered(type_url, sent, request.error_detail if request.HasField("error_detail") else None) if sent else (None, None)
-        stale = not first and sent is None and request.response_nonce not in {"", watch.exchange.latest}
+        if sent is not None and type_url is TypeUrl.VIRTUAL_HOST:
+            nack = self._isolate(watch, nack)
+        stale = sent is None and nonce not in {"", watch.exchange.latest}
         return Outcome(type_url, ack, nack, stale, change.added, change.removed)
+
+    def _isolate(self, watch: DeltaWatch, nack: NackEvent | None) -> NackEvent | None:
+        """Have the innocent told again that were in a rejected response; returns the rejection if it counts."""
+        if nack is None:
+            if self._isolation is not None:
+                self._isolation.accepted()
+            return None
+        self._isolation = self._isolation or Isolation()
+        again, counts = self._isolation.rejected(nack.changes)
+        for name in again:
+            watch.ask_again(name)
+        return nack if counts else None
+
+    def _first_request(self, type_url: TypeUrl, request: discovery_pb2.DeltaDiscoveryRequest) -> Outcome:
+        """Begin to watch a type.
+
+        Versions that the client holds are not sent again, on whatever stream it got them. But an Envoy some of whose clusters were warming
+        when its stream broke asks for endpoints first, and for clusters only after their endpoints were answered: it needs all endpoints,
+        and which ones it waits for it does not say. One whose clusters are warm asks for clusters first; should these be updated before it
+        asks for endpoints, only theirs follow.
+        """
+        trusted = bool(request.initial_resource_versions) and (type_url is not TypeUrl.ENDPOINT or TypeUrl.CLUSTER in self._watches)
+        watch = self._begin(DeltaWatch(type_url, self._sharing), trusted=trusted)
+        change = watch.subscription.update(request.resource_names_subscribe, request.resource_names_unsubscribe)
+        watch.first_request(request, trusted=trusted)
+        return Outcome(type_url, subscribed=change.added)

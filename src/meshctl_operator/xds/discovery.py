@@ -6,13 +6,30 @@ the event loop of the server, must return soon and must not raise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
-from meshctl_operator.xds.events import AckEvent, NackEvent
+from meshctl_operator.xds.events import AckEvent, NackEvent, Push
 from meshctl_operator.xds.nodes import NodeInfo
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.state import ViewState
 
 XdsProtocol = Literal["sotw", "delta"]
+
+
+class Stream(Protocol):
+    """The server's side of a session."""
+
+    def changed(self) -> None:
+        """Take note that the state of the session is another one: the client is told, as soon as it takes it. Costs next to nothing."""
+        ...
+
+    def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
+        """Return the version of each name that the client holds; empty for one that it was told and has not answered.
+
+        None for a type that it was told nothing of. Computed when asked, for debug pages.
+        """
+        ...
 
 
 class Session(Protocol):
@@ -23,11 +40,15 @@ class Session(Protocol):
         """What the proxy should hold now; None until that is known, and nothing is served before."""
         ...
 
-    async def wait_changed(self, seen_revision: int) -> None:
-        """Return when ``state`` is there and its revision is not ``seen_revision`` (-1: nothing seen yet); at once if that holds already.
+    def attach(self, stream: Stream) -> None:
+        """Call ``stream.changed()`` from now on each time that ``state`` is another object; it may be there already.
 
-        Revisions may be skipped: the newest state wins. Several waits may follow each other, never two at a time.
+        Called once, right after ``connect``. Revisions may be skipped: the newest state wins.
         """
+        ...
+
+    def pushed(self, push: Push) -> None:
+        """Take note of a response that was handed to the transport. It must not be kept, for it holds the body."""
         ...
 
     def acked(self, event: AckEvent) -> None:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from meshctl_operator.xds.resources import ContentHash, ResourceName
+from meshctl_operator.xds.events import Sent
+from meshctl_operator.xds.resources import ResourceName
 
 MAX_WAITING: Final = 32  # Envoy withholds the ACKs of CDS while clusters warm; older responses are then remembered as one
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A response on its way: the revision it was made of, and what was new in it (None: removed)."""
-
-    nonce: str
-    revision: int
-    changes: Mapping[ResourceName, ContentHash | None]
 
 
 class Exchange:
@@ -33,6 +23,11 @@ class Exchange:
     def in_flight(self) -> bool:
         """Whether a response waits for its answer."""
         return bool(self._waiting)
+
+    @property
+    def unanswered(self) -> frozenset[ResourceName]:
+        """The names in the responses that wait."""
+        return frozenset(name for sent in self._waiting for name in sent.changes)
 
     def send(self, sent: Sent) -> None:
         """Remember a response that is about to be written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,11 @@ class NodeInfo:
         return ".".join(map(str, self.version)) if self.version else ""
 
 
-def read_node(node: base_pb2.Node) -> NodeInfo:
-    """Return the Node message (envoy.config.core.v3.Node) as plain values. It has some 60 KB, so call it once for a stream."""
+def read_node(node: base_pb2.Node, share: Callable[[frozenset[str]], frozenset[str]] = frozenset) -> NodeInfo:
+    """Return the Node message (envoy.config.core.v3.Node) as plain values. It has some 60 KB, so call it once for a stream.
+
+    Most of that are the names of hundreds of extensions, equal for all Envoys of one build: ``share`` returns one set for equal ones.
+    """
     build = node.user_agent_build_version.version
     version = (build.major_number, build.minor_number, build.patch) if node.HasField("user_agent_build_version") else None
     return NodeInfo(
@@ -48,7 +51,7 @@ def read_node(node: base_pb2.Node) -> NodeInfo:
         cluster=node.cluster,
         metadata=_fields(node.metadata),
         locality=Locality(node.locality.region, node.locality.zone, node.locality.sub_zone),
-        extensions=frozenset(extension.name for extension in node.extensions),
+        extensions=share(frozenset(extension.name for extension in node.extensions)),
         user_agent=node.user_agent_name,
         version=version,
     )

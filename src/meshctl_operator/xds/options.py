@@ -22,6 +22,9 @@ class ServerOptions:
         keepalive_timeout: how long such a ping may stay unanswered.
         max_connection_age: age at which connections are asked to reconnect, which spreads proxies over replicas; None: never.
         max_connection_grace: how long a connection past its age lives on.
+        big_response: size of a response from which on it takes its turn; smaller ones are written at once.
+        max_bytes_in_flight: how many bytes of big responses are handed to gRPC at a time; the streams take turns.
+        write_patience: after this time a write that is not through, because the client does not read, no longer counts.
     """
 
     max_pending_requests: int = 100_000
@@ -31,10 +34,15 @@ class ServerOptions:
     keepalive_timeout: float = 10.0
     max_connection_age: float | None = None
     max_connection_grace: float = 10.0
+    big_response: int = 64 * 1024
+    max_bytes_in_flight: int = 32 * _MEGABYTE
+    write_patience: float = 1.0
 
-    def channel_arguments(self) -> tuple[tuple[str, int], ...]:
+    def channel_arguments(self) -> tuple[tuple[str, int | str], ...]:
         """Return the arguments of the gRPC core, whose times are milliseconds."""
-        arguments = (
+        arguments: tuple[tuple[str, int | str], ...] = (
+            ("grpc.optimization_target", "latency"),
+            ("grpc.http2.bdp_probe", 0),  # probing the bandwidth of each connection costs a ping and its answer for each push
             ("grpc.so_reuseport", 0),  # or a second server on the same port would get half of the proxies instead of an error
             ("grpc.server.max_pending_requests", self.max_pending_requests),
             ("grpc.server.max_pending_requests_hard_limit", self.max_pending_requests),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from meshctl_operator.xds.wire import bytes_field, field_head, string_field
+from meshctl_operator.xds.wire import field_head, string_field
 
 ResourceName = str
 ContentHash = str
@@ -28,20 +28,28 @@ class TypeUrl(StrEnum):
     ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
     ROUTE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+    VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
     SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105  (a type URL, not a secret)
 
     @property
     def short(self) -> str:
-        """The usual abbreviation of the discovery service: CDS, EDS, LDS, RDS, SDS."""
+        """The usual abbreviation of the discovery service: CDS, EDS, LDS, RDS, VHDS, SDS."""
         return _SHORT[self]
 
     @property
     def full_state(self) -> bool:
-        """Whether a SotW response lists everything, so that a missing name means removal: CDS and LDS.
+        """Whether a SotW response lists everything, so that a missing name means removal: CDS and LDS."""
+        return self in _FULL_STATE
 
-        These are also the types for which an empty first subscription means everything (legacy wildcard).
-        """
-        return self in {TypeUrl.CLUSTER, TypeUrl.LISTENER}
+    @property
+    def legacy_wildcard(self) -> bool:
+        """Whether an empty first subscription means everything: CDS, LDS and VHDS."""
+        return self in _LEGACY_WILDCARD
+
+    @property
+    def delta_only(self) -> bool:
+        """Whether the SotW variant has no such type: VHDS, whose resources are discovered one by one."""
+        return self is TypeUrl.VIRTUAL_HOST
 
 
 _SHORT: Final = {
@@ -49,8 +57,11 @@ _SHORT: Final = {
     TypeUrl.ENDPOINT: "EDS",
     TypeUrl.LISTENER: "LDS",
     TypeUrl.ROUTE: "RDS",
+    TypeUrl.VIRTUAL_HOST: "VHDS",
     TypeUrl.SECRET: "SDS",
 }
+_FULL_STATE: Final = frozenset({TypeUrl.CLUSTER, TypeUrl.LISTENER})
+_LEGACY_WILDCARD: Final = _FULL_STATE | {TypeUrl.VIRTUAL_HOST}
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -59,6 +70,8 @@ class XdsResource:
 
     The body is held once: ``sotw_frame`` is the field ``resources`` of a DiscoveryResponse (an Any), and the same bytes are the field
     ``resource`` inside the entry of a DeltaDiscoveryResponse, between ``delta_head`` and ``delta_tail``.
+    ``eds_name`` is, of a cluster that discovers its endpoints under another name than its own, that name
+    (``eds_cluster_config.service_name``); empty otherwise.
     Two resources are equal when type, name and version are. Bodies never show in ``repr``: they may hold keys.
     """
 
@@ -69,6 +82,7 @@ class XdsResource:
     delta_head: bytes = field(repr=False)
     delta_tail: bytes = field(repr=False)
     body_size: int
+    eds_name: ResourceName = ""
 
     @property
     def delta_frame(self) -> bytes:
@@ -96,15 +110,18 @@ def content_hash(body: bytes) -> ContentHash:
     return hashlib.sha256(body).hexdigest()[:VERSION_LENGTH]
 
 
-def make_resource(type_url: TypeUrl, name: ResourceName, body: bytes, version: ContentHash | None = None) -> XdsResource:
+def make_resource(
+    type_url: TypeUrl, name: ResourceName, body: bytes, version: ContentHash | None = None, *, eds_name: ResourceName = ""
+) -> XdsResource:
     """Frame a serialised message.
 
     ``version`` may be given by a caller that has hashed the parts of a large body already; it must depend on the content alone.
+    ``eds_name`` is as in ``XdsResource``.
     """
     version = version or content_hash(body)
-    value = field_head(_ANY_VALUE, len(body)) + body if body else b""
-    sotw_frame = bytes_field(_RESOURCES, string_field(_ANY_TYPE_URL, type_url) + value)
+    any_head = string_field(_ANY_TYPE_URL, type_url) + (field_head(_ANY_VALUE, len(body)) if body else b"")
+    sotw_frame = b"".join((field_head(_RESOURCES, len(any_head) + len(body)), any_head, body))  # one copy of a body of megabytes
     version_field = string_field(_RESOURCE_VERSION, version)
     name_field = string_field(_RESOURCE_NAME, name)
     head = field_head(_RESOURCES, len(version_field) + len(sotw_frame) + len(name_field))
-    return XdsResource(type_url, name, version, sotw_frame, head + version_field, name_field, len(body))
+    return XdsResource(type_url, name, version, sotw_frame, head + version_field, name_field, len(body), eds_name)

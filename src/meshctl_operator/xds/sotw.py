@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from typing import TYPE_CHECKING, Final
 
+from meshctl_operator.base.shards import EMPTY_MAP
+from meshctl_operator.xds.differences import Claims
 from meshctl_operator.xds.events import Outcome
-from meshctl_operator.xds.resources import VERSION_LENGTH, ResourceName, TypeUrl, XdsResource
-from meshctl_operator.xds.state import ViewState
-from meshctl_operator.xds.streams import Pending, Watch, XdsStream, answered
-from meshctl_operator.xds.subscriptions import SubscriptionChange
+from meshctl_operator.xds.resources import VERSION_LENGTH, ContentHash, ResourceName, TypeUrl, XdsResource
+from meshctl_operator.xds.sharing import Sharing
+from meshctl_operator.xds.state import Resources
+from meshctl_operator.xds.streams import XdsStream, answered
+from meshctl_operator.xds.subscriptions import WILDCARD, SubscriptionChange
+from meshctl_operator.xds.watches import Pending, Watch, size_of
 from meshctl_operator.xds.wire import string_field
 
 if TYPE_CHECKING:
@@ -25,12 +29,15 @@ _NONCE: Final = 5
 class SotwWatch(Watch):
     """One type on a SotW stream.
 
-    ``_complete`` is what the last response of CDS or LDS listed, ``_forgotten`` what requests with an outdated nonce left out.
+    ``_kept`` are resources of CDS or LDS that do not exist any more and are still listed, ``_forgotten`` what requests with an outdated
+    nonce left out.
     """
 
-    def __init__(self, type_url: TypeUrl) -> None:
-        super().__init__(type_url)
-        self._complete: dict[ResourceName, XdsResource] = {}
+    __slots__ = ("_forgotten", "_kept")
+
+    def __init__(self, type_url: TypeUrl, sharing: Sharing) -> None:
+        super().__init__(type_url, sharing)
+        self._kept: dict[ResourceName, XdsResource] = {}
         self._forgotten: set[ResourceName] = set()
 
     def ask(self, change: SubscriptionChange) -> None:
@@ -40,15 +47,16 @@ class SotwWatch(Watch):
         else:
             for name in change.added:
                 self.ask_again(name)
-        for name in self._forgotten & self.subscription.names:
-            self.ask_again(name)
+        for name in self._forgotten:
+            if self.subscription.covers(name):
+                self.ask_again(name)
         self._forgotten.clear()
 
     def ask_all_again(self) -> None:
         """Have everything that is wanted sent, whatever the client holds."""
         if self.type_url.full_state:
             self.answer_due = True
-        for name in (*self.held, *self.subscription.names):
+        for name in (*self._versions(), *self.subscription.names):
             self.ask_again(name)
 
     def note_stale(self, names: Collection[ResourceName]) -> None:
@@ -56,49 +64,65 @@ class SotwWatch(Watch):
 
         The client has forgotten these names. If the list that counts has them again, it needs them again, and nothing else would tell.
         """
-        if self.exchange.in_flight:
-            self._forgotten |= self.subscription.names.difference(names)
+        if not self.exchange.in_flight:
+            return
+        self._forgotten |= self.subscription.names.difference(names)
+        if self.subscription.wildcard and WILDCARD not in names and not self.type_url.full_state:
+            self._forgotten |= self._versions().keys() - set(names)
 
-    def vanished(self, names: list[ResourceName]) -> list[ResourceName]:
+    def vanished(self, names: tuple[ResourceName, ...]) -> tuple[ResourceName, ...]:
         """Tell of CDS and LDS only, by a list without them: for the other types a name that is left out says nothing."""
-        if self.type_url.full_state:
-            return names
-        for name in names:
-            del self.held[name]
-        return []
+        return names if self.type_url.full_state else ()
 
-    def compose(self, state: ViewState, pending: Pending, nonce: str) -> bytes:
+    def tell(self, current: Resources, late: tuple[ResourceName, ...]) -> None:
+        """Note what the client is told, and hold on to what it must be told again until its time has come."""
+        self._kept = self._keep(late)
+        super().tell(current, late)
+
+    def _keep(self, late: tuple[ResourceName, ...]) -> dict[ResourceName, XdsResource]:
+        told = self._told
+        if not late or isinstance(told, Claims):
+            return {}
+        found = {name: self._kept.get(name) or told.get(name) for name in late}
+        return {name: resource for name, resource in found.items() if resource is not None}
+
+    def size(self, current: Resources, pending: Pending) -> int:
+        """Return about how many bytes the response has: of CDS and LDS all are listed."""
+        return size_of(current, tuple(current) if self.type_url.full_state else pending.changed)
+
+    def key(self, late: tuple[ResourceName, ...]) -> Hashable | None:
+        """A response has a version of all that the client wants, so it is the same for all who want the same."""
+        return None if late else (SotwWatch, None if self.subscription.wildcard else self.subscription.names)
+
+    def compose(self, current: Resources, pending: Pending, late: tuple[ResourceName, ...], revision: int, nonce: str) -> bytes:  # noqa: ARG002  (the revision travels in Delta only)
         """Return a DiscoveryResponse: of CDS and LDS the complete list, where removed resources whose time has not come stay in."""
-        resources = state.of(self.type_url)
-        for name in pending.removed:
-            del self.held[name]
-        for name in pending.changed:
-            self.held[name] = resources[name].version
-        if self.type_url.full_state:
-            kept = {name: resource for name, resource in self._complete.items() if name in self.held}
-            listed = self._complete = {**kept, **{name: resources[name] for name in self.held if name in resources}}
-        else:
-            listed = {name: resources[name] for name in pending.changed}
+        kept = self._keep(late)
+        wanted = {**{name: current[name] for name in self._wanted(tuple(current))}, **kept}
+        listed = wanted if self.type_url.full_state else {name: current[name] for name in pending.changed}
+        held = {name: resource.version for name, resource in wanted.items()} | {name: self.version(name) or "" for name in late}
         frames = [listed[name].sotw_frame for name in sorted(listed)]
-        head = string_field(_VERSION_INFO, self._version_info())
+        head = string_field(_VERSION_INFO, _version_info(held))
         return b"".join((head, *frames, string_field(_TYPE_URL, self.type_url), string_field(_NONCE, nonce)))
 
-    def _version_info(self) -> str:
-        """Return a version of all that the client holds of the type: equal on every replica for equal content."""
-        pairs = "\n".join(f"{name} {version}" for name, version in sorted(self.held.items()))
-        return hashlib.sha256(pairs.encode()).hexdigest()[:VERSION_LENGTH]
+
+def _version_info(held: dict[ResourceName, ContentHash]) -> str:
+    """Return a version of all that the client holds of the type: equal on every replica for equal content."""
+    pairs = "\n".join(f"{name} {version}" for name, version in sorted(held.items()))
+    return hashlib.sha256(pairs.encode()).hexdigest()[:VERSION_LENGTH]
 
 
 class SotwStream(XdsStream[SotwWatch]):
     """A SotW stream: feed requests to ``on_request``, write what ``next_response`` returns."""
+
+    delta = False
 
     def on_request(self, request: discovery_pb2.DiscoveryRequest) -> Outcome:
         """Understand a DiscoveryRequest. Raises ProtocolViolation, which ends the stream.
 
         The names of a request whose nonce is not the latest do not count: the answer to the latest response carries the current ones.
         """
-        type_url = self._identify(request.node, request.type_url)
-        if type_url is None:
+        type_url = self._identify(request)
+        if type_url is None or type_url.delta_only:
             return Outcome(None)
         watch = self._watches.get(type_url)
         if watch is None:
@@ -120,9 +144,12 @@ class SotwStream(XdsStream[SotwWatch]):
 
     def _first_request(self, type_url: TypeUrl, request: discovery_pb2.DiscoveryRequest) -> Outcome:
         """Answer in full, whatever version the client says it has: that version is of a list which is not known here."""
-        watch = self._watches[type_url] = SotwWatch(type_url)
+        watch = self._begin(SotwWatch(type_url, self._sharing))
         change = watch.subscription.replace(request.resource_names)
-        watch.ask(change)
+        if type_url.full_state:
+            watch.answer_due = True
+        else:
+            watch.claim(EMPTY_MAP, watch.subscription.names)
         return Outcome(type_url, subscribed=change.added)
 
     @staticmethod

@@ -1,199 +1,260 @@
-"""What the SotW and the Delta stream share: who the client is, what it holds, and in which order it is told what changed.
+"""What the SotW and the Delta stream share: who the client is, and in which order it is told what changed.
 
-Order of one change: CDS, EDS, LDS, RDS, SDS, so that what is referenced is there before the reference (make before break). Removals of
-clusters, endpoints and secrets wait until no listener or route response is pending or unanswered; listeners and routes are removed
-together with their additions, because a new listener may take over the address of a removed one. ``may_break`` is the one place
-that decides about it.
+Order of one change: CDS, EDS, LDS, RDS, VHDS, SDS, so that what is referenced is there before the reference (make before break). Removals of
+clusters, endpoints and secrets wait until no listener, route or virtual host is pending or unanswered; these are removed together with
+their additions, because a new listener may take over the address of a removed one, and a virtual host the domain of another. ``may_break``
+is the one place that decides about it.
 
 EDS is special: Envoy lets an updated cluster warm until its ClusterLoadAssignment arrives *again*, does not ask for it in the Delta
 variant, and withholds the ACK of CDS meanwhile. So each cluster that is sent marks its endpoints for sending, no matter what is ACKed.
+A new cluster cannot be used before its endpoints are there, which Envoy has to ask for first; what may refer to it waits for that as well.
+VHDS is alike: an Envoy that asks for a route configuration anew has none of its virtual hosts and does not ask for them again, so these follow.
+Route configurations are served split to Delta clients that take them, and whole to all others (``xds.virtual_hosts``).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from abc import ABC
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from weakref import ref
 
 from meshctl_operator.base.errors import ProtocolViolation
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
-from meshctl_operator.xds.exchange import Exchange, Sent
+from meshctl_operator.xds.events import AckEvent, NackEvent, Oversize, Push, Sent
+from meshctl_operator.xds.isolation import Isolation
 from meshctl_operator.xds.nodes import NodeInfo, read_node
-from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl, XdsResource
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
+from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.state import ViewState
-from meshctl_operator.xds.subscriptions import Subscription, SubscriptionChange
+from meshctl_operator.xds.virtual_hosts import is_shell, removable, takes_split_routes
+from meshctl_operator.xds.watches import Pending, Watch, changes_of
 
 if TYPE_CHECKING:
-    from envoy.config.core.v3 import base_pb2
     from google.rpc import status_pb2
 
-UNKNOWN: Final[ContentHash] = ""
-"""The version of a name that the client may or may not hold: it is sent if it exists, and its absence is told if it does not."""
-
 _LATE_REMOVALS: Final = frozenset({TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.SECRET})
-_USERS: Final = (TypeUrl.LISTENER, TypeUrl.ROUTE)  # what refers to clusters and secrets
+_USERS: Final = (TypeUrl.LISTENER, TypeUrl.ROUTE, TypeUrl.VIRTUAL_HOST)  # what refers to clusters and secrets
+_ROUTES_COME_FROM: Final = (TypeUrl.LISTENER, TypeUrl.ROUTE)
+_SERVED: Final = {str(type_url): type_url for type_url in TypeUrl}
 
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What the client should be told about a type: sorted names, and whether an answer is due even if nothing changed."""
-
-    changed: tuple[ResourceName, ...] = ()
-    removed: tuple[ResourceName, ...] = ()
-    due: bool = False
-
-    def __bool__(self) -> bool:
-        """Tell whether there is anything to send."""
-        return bool(self.changed or self.removed or self.due)
-
-
-_NOTHING: Final = Pending()
-
-
-class Watch(ABC):
-    """One type on one stream: what is wanted, what the client holds, what waits for an answer.
-
-    ``held`` maps names to the version that was sent last, also if it was rejected: rejected content is not sent again until it changes,
-    and a name that Envoy accepted out of a rejected response still gets its removal. It never has names that are not wanted.
-    """
-
-    def __init__(self, type_url: TypeUrl) -> None:
-        self.type_url = type_url
-        self.subscription = Subscription(type_url)
-        self.exchange = Exchange()
-        self.held: dict[ResourceName, ContentHash] = {}
-        self.answer_due = False
-        self._compared: Mapping[ResourceName, XdsResource] | None = None  # the resources that the client is known to hold
-
-    @property
-    def may_send(self) -> bool:
-        """Whether a response may be sent now: one at a time, but CDS, whose ACK Envoy withholds while clusters warm."""
-        return self.type_url is TypeUrl.CLUSTER or not self.exchange.in_flight
-
-    def touch(self) -> None:
-        """Forget that the client is up to date: the subscription or what it holds changed."""
-        self._compared = None
-
-    def told(self, state: ViewState, *, complete: bool) -> None:
-        """Note that a response was made; if it is complete, the client is up to date until the resources or the subscription change."""
-        self._compared = state.of(self.type_url) if complete else None
-
-    def ask_again(self, name: ResourceName) -> None:
-        """Have a name sent, whatever version the client holds."""
-        self.held[name] = UNKNOWN
-        self.touch()
-
-    def retain(self, change: SubscriptionChange) -> None:
-        """Drop from ``held`` what is not wanted any more."""
-        if change.wildcard_ended:
-            self.held = {name: version for name, version in self.held.items() if self.subscription.covers(name)}
-        elif not self.subscription.wildcard:
-            for name in change.removed:
-                self.held.pop(name, None)
-        if change:
-            self.touch()
-
-    def pending(self, state: ViewState) -> Pending:
-        """Return what the client should be told now."""
-        current = state.of(self.type_url)
-        if current is self._compared and not self.answer_due:
-            return _NOTHING
-        names = self.subscription.names
-        wanted = current if self.subscription.wildcard else [name for name in names if name in current] if names else ()
-        changed = sorted(name for name in wanted if self.held.get(name) != current[name].version)
-        removed = self.vanished(sorted(name for name in self.held if name not in current))
-        pending = Pending(tuple(changed), tuple(removed), self.answer_due)
-        if not pending:
-            self._compared = current
-        return pending
-
-    @abstractmethod
-    def vanished(self, names: list[ResourceName]) -> list[ResourceName]:
-        """Return which of the names that the client may hold and that do not exist are to be told; forget the others."""
-
-    @abstractmethod
-    def compose(self, state: ViewState, pending: Pending, nonce: str) -> bytes:
-        """Return the response that tells what is pending, and note in ``held`` that it was told."""
-
-
-RequestT = TypeVar("RequestT")
 WatchT = TypeVar("WatchT", bound=Watch)
 
 
 class XdsStream(ABC, Generic[WatchT]):
     """One stream of a client, as a pure state machine: requests in, responses out."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_isolation", "_new_routes", "_sharing", "_split", "_unfollowed", "_warming", "_watches", "node")
+
+    delta: ClassVar[bool]
+    """Whether the stream is of the Delta variant."""
+
+    def __init__(self, sharing: Sharing | None = None) -> None:
         self.node: NodeInfo | None = None
-        self._watches: dict[TypeUrl, WatchT] = {}
-        self._nonces = 0
+        self._watches: dict[TypeUrl, WatchT] = {}  # in the order in which additions are sent
+        self._unfollowed: tuple[ResourceName, ...] = ()  # clusters that were sent before endpoints were asked for
+        self._warming: frozenset[ResourceName] = frozenset()  # endpoints of new clusters that were not sent
+        self._new_routes: tuple[ResourceName, ...] = ()  # sent to a client that did not hold them, and not followed by virtual hosts
+        self._isolation: Isolation | None = None  # of rejected virtual hosts
+        self._split: bool | None = None  # whether the client has split route configurations; None until it asks for one
+        self._sharing = sharing or Sharing()
 
     @property
     def in_flight(self) -> bool:
         """Whether any response waits for its ACK or NACK."""
         return any(watch.exchange.in_flight for watch in self._watches.values())
 
+    def held(self, type_url: TypeUrl) -> dict[ResourceName, ContentHash] | None:
+        """Return the version of each name that the client holds, empty while the client has not answered; None if it was told nothing."""
+        watch = self._watches.get(type_url)
+        return watch.held() if watch is not None and watch.begun else None
+
     def next_response(self, state: ViewState) -> bytes | None:
         """Return the next response to write, or None if there is none now. Call it until None after each request and each change."""
         push = self.next_push(state)
-        return None if push is None else push.body
+        return push.body if isinstance(push, Push) else None
 
-    def next_push(self, state: ViewState) -> Push | None:
-        """As ``next_response``, together with what is in the response."""
-        for type_url in TypeUrl:
-            watch = self._watches.get(type_url)
-            if watch is None or not watch.may_send:
+    def has_next(self, state: ViewState) -> bool:
+        """Tell whether there is a response to write."""
+        return self._due(self.form(state)) is not None
+
+    def form(self, state: ViewState) -> ViewState:
+        """Return the form of a state that this client is served: with split route configurations, or with whole ones.
+
+        The form of a route configuration must not change while a client has it, so it is decided once for a stream: by what the client
+        held when it came, or what it is, and not by anything that may change.
+        """
+        if not state.splits:
+            return state
+        if self._split is None:
+            self._split = self._decide(state)
+        return state.whole if self._split is False else state
+
+    def _decide(self, state: ViewState) -> bool | None:
+        if not self.delta or (self.node is not None and not takes_split_routes(self.node)):
+            return False
+        watch = self._watches.get(TypeUrl.ROUTE)
+        if watch is None:
+            return None
+        split = [name for name, resource in state.of(TypeUrl.ROUTE).items() if is_shell(resource.version)]
+        return all(is_shell(watch.version(name) or "") for name in split if watch.holds(name))
+
+    def next_push(self, state: ViewState, at_most: int | None = None) -> Push | Oversize | None:
+        """As ``next_response``, together with what is in the response.
+
+        Args:
+            state: what the client should hold.
+            at_most: the size of a body that may be composed now; a bigger one is not, and nothing is noted, but how big it would be is told.
+        """
+        state = self.form(state)
+        due = self._due(state)
+        if due is None:
+            return None
+        watch, pending, late = due
+        current = state.of(watch.type_url)
+        part = watch.key(late)
+        key = None if part is None else (watch.type_url, id(current), state.revision, pending.changed, pending.removed, part)
+        push = self._sharing.response(key, current) if key is not None else None
+        if at_most is not None:
+            size = len(push.body) if push is not None else watch.size(current, pending)
+            if size > at_most:
+                return Oversize(size)
+        if push is None or push.number <= watch.newest:  # a nonce is never used twice on a stream
+            push = self._compose(watch, state, pending, late)
+            if key is not None:
+                self._sharing.keep(key, push)
+        self._note(watch, state, push, late)
+        return push
+
+    def _due(self, state: ViewState) -> tuple[WatchT, Pending, tuple[ResourceName, ...]] | None:
+        """Return what to tell next: the type, what is pending of it, and the removals that are held back."""
+        if self._unfollowed and TypeUrl.ENDPOINT in self._watches:
+            self._follow_with_endpoints(state)
+        if self._new_routes and TypeUrl.VIRTUAL_HOST in self._watches:
+            self._follow_with_virtual_hosts(state)
+        for type_url, watch in self._watches.items():
+            if not watch.may_send or (type_url in _USERS and self._awaits_endpoints()):
                 continue
-            pending = watch.pending(state)
-            late = pending.removed if type_url in _LATE_REMOVALS and pending.removed and not self.may_break(state) else ()
+            if type_url is TypeUrl.VIRTUAL_HOST and self._awaits_routes():
+                continue
+            pending = self._pending(watch, state)
+            late = pending.removed if pending.removed and type_url in _LATE_REMOVALS and not self.may_break(state) else ()
             if late:
                 pending = Pending(pending.changed, (), pending.due)
+            if type_url is TypeUrl.VIRTUAL_HOST and self._isolation is not None and self._isolation.active:
+                pending, late = self._portion(watch, state, pending, self._isolation)
             if pending:
-                return self._push(watch, state, pending, complete=not late)
+                return watch, pending, late
         return None
+
+    @staticmethod
+    def _pending(watch: WatchT, state: ViewState) -> Pending:
+        """Return what the client should be told of a type now."""
+        current = state.of(watch.type_url)
+        pending = watch.pending(current)
+        if watch.type_url is not TypeUrl.VIRTUAL_HOST or not pending.removed:
+            return pending
+        removed = removable(pending.removed, state.of(TypeUrl.ROUTE), watch.subscription.names)
+        if not (removed or pending.changed or pending.due):
+            watch.tell(current, ())  # the others are forgotten
+        return Pending(pending.changed, removed, pending.due)
+
+    def _portion(self, watch: WatchT, state: ViewState, pending: Pending, isolation: Isolation) -> tuple[Pending, tuple[ResourceName, ...]]:
+        """Return what may be told now while it is searched for what the client rejects, and what has to wait."""
+        if not pending:
+            for name in isolation.through():
+                watch.ask_again(name)
+            pending = self._pending(watch, state)
+        now, later = isolation.portion(pending.changed)
+        return Pending(now, pending.removed, pending.due), later
+
+    def _awaits_routes(self) -> bool:
+        """Tell whether the client may be about to ask for a route configuration: it does so before it answers a listener.
+
+        Envoy loses the virtual hosts of a route configuration that it does not know yet, ACKs them, and claims on reconnect to hold them.
+        """
+        return any(watch.exchange.in_flight for type_url in _ROUTES_COME_FROM if (watch := self._watches.get(type_url)))
+
+    def _awaits_endpoints(self) -> bool:
+        """Tell whether the client has new clusters that it cannot use yet, so that a request that is led there would be lost.
+
+        Envoy asks for their endpoints as soon as it has the clusters, and withholds the ACK of these until then. A client that has
+        answered the clusters does not want to wait.
+        """
+        if not self._warming:
+            return False
+        if self._watches[TypeUrl.CLUSTER].exchange.in_flight:
+            return True
+        self._warming = frozenset()
+        return False
 
     def may_break(self, state: ViewState) -> bool:
         """Tell whether clusters, endpoints and secrets may be removed: nothing that the client holds refers to them any more."""
+        state = self.form(state)
         watches = [watch for type_url in _USERS if (watch := self._watches.get(type_url))]
-        return not any(watch.exchange.in_flight or watch.pending(state) for watch in watches)
+        return not any(watch.exchange.in_flight or self._pending(watch, state) for watch in watches)
 
-    def _push(self, watch: WatchT, state: ViewState, pending: Pending, *, complete: bool) -> Push:
-        self._nonces += 1
-        nonce = str(self._nonces)
-        resources = state.of(watch.type_url)
-        changes: dict[ResourceName, ContentHash | None] = {name: resources[name].version for name in pending.changed}
-        changes.update(dict.fromkeys(pending.removed))
-        watch.answer_due = False
-        body = watch.compose(state, pending, nonce)
-        watch.told(state, complete=complete)
-        watch.exchange.send(Sent(nonce, state.revision, changes))
-        if watch.type_url is TypeUrl.CLUSTER:
-            self._follow_with_endpoints(state, pending.changed)
-        return Push(watch.type_url, nonce, state.revision, pending.changed, pending.removed, body)
+    def _compose(self, watch: WatchT, state: ViewState, pending: Pending, late: tuple[ResourceName, ...]) -> Push:
+        current = state.of(watch.type_url)
+        number = self._sharing.next_nonce()
+        changes = changes_of(watch.listed(current, pending.changed), pending.removed)
+        body = watch.compose(current, pending, late, state.revision, str(number))
+        sent = Sent(str(number), state.revision, changes)
+        return Push(watch.type_url, number, pending.changed, pending.removed, sent, body, ref(current))
 
-    def _follow_with_endpoints(self, state: ViewState, clusters: tuple[ResourceName, ...]) -> None:
-        endpoints = self._watches.get(TypeUrl.ENDPOINT)
-        if endpoints is None:
-            return
+    def _note(self, watch: WatchT, state: ViewState, push: Push, late: tuple[ResourceName, ...]) -> None:
+        """Note that the client is told, and what else it has to be told because of it."""
+        if watch.type_url is TypeUrl.ROUTE:
+            self._new_routes = tuple(dict.fromkeys((*self._new_routes, *(name for name in push.changed if not watch.version(name)))))
+        elif watch.type_url is TypeUrl.CLUSTER and not self._watches.keys().isdisjoint(_USERS):
+            clusters, endpoints = state.of(TypeUrl.CLUSTER), state.of(TypeUrl.ENDPOINT)
+            new = (clusters[name].eds_name for name in push.changed if not watch.version(name))
+            self._warming |= {name for name in new if name and name in endpoints}
+        elif watch.type_url is TypeUrl.ENDPOINT and self._warming:
+            self._warming = self._warming.difference(push.changed)
+        watch.tell(state.of(watch.type_url), late)
+        watch.newest = push.number
+        watch.exchange.send(push.sent)
+        if watch.type_url is TypeUrl.CLUSTER and push.changed:
+            self._unfollowed = tuple(sorted({*self._unfollowed, *push.changed})) if self._unfollowed else push.changed
+
+    def _follow_with_endpoints(self, state: ViewState) -> None:
+        endpoints = self._watches[TypeUrl.ENDPOINT]
         available = state.of(TypeUrl.ENDPOINT)
-        for cluster in clusters:
+        for cluster in self._unfollowed:
             name = state.eds_name(cluster)
-            if name in available and endpoints.subscription.covers(name):
+            if endpoints.subscription.covers(name) and name in available:
                 endpoints.ask_again(name)
+        self._unfollowed = ()
 
-    def _identify(self, node: base_pb2.Node, type_url: str) -> TypeUrl | None:
+    def _follow_with_virtual_hosts(self, state: ViewState) -> None:
+        """Have the virtual hosts sent of route configurations that the client asked for and did not hold."""
+        watch = self._watches[TypeUrl.VIRTUAL_HOST]
+        prefixes = tuple(f"{route}/" for route in self._new_routes)
+        self._new_routes = ()
+        for shard in state.of(TypeUrl.VIRTUAL_HOST).shards:
+            for name in shard:
+                if name.startswith(prefixes) and watch.subscription.covers(name):
+                    watch.ask_again(name)
+
+    def _begin(self, watch: WatchT, *, trusted: bool = False) -> WatchT:
+        """Take up a type; ``trusted`` says that the client is not sent again what it says it holds."""
+        if watch.type_url is TypeUrl.ENDPOINT and not trusted:
+            self._unfollowed = ()  # all endpoints are sent anyway
+        if watch.type_url is TypeUrl.VIRTUAL_HOST and not trusted:
+            self._new_routes = ()
+        watches = {**self._watches, watch.type_url: watch}
+        self._watches = {type_url: watches[type_url] for type_url in TypeUrl if type_url in watches}
+        return watch
+
+    def _identify(self, request: Any) -> TypeUrl | None:  # noqa: ANN401  (a DiscoveryRequest or a DeltaDiscoveryRequest)
         """Note who the client is, and return the type it asks for; None for one that is not served. Raises ProtocolViolation."""
         if self.node is None:
-            if not node.id:
+            if not request.node.id:
                 raise ProtocolViolation("the first request of the stream has no node.id", hint="set node.id in the bootstrap of the proxy")
-            self.node = read_node(node)
+            self.node = read_node(request.node, self._sharing.names)
+        type_url = request.type_url
         if not type_url:
             raise ProtocolViolation("a request on the aggregated stream has no type_url")
-        return TypeUrl(type_url) if type_url in _SERVED else None
-
-
-_SERVED: Final = frozenset(map(str, TypeUrl))
+        return _SERVED.get(type_url)
 
 
 def answered(type_url: TypeUrl, sent: Sent, error: status_pb2.Status | None) -> tuple[AckEvent | None, NackEvent | None]:

@@ -1,6 +1,6 @@
-"""A SotW client, a Delta client and the view agree after any interleaving of requests, responses, changes and reconnects.
+"""A SotW client, two Delta clients and the view agree after any interleaving of requests, responses, changes and reconnects.
 
-Client and server are plain objects with a queue of bytes in each direction, so that hypothesis decides who moves next.
+The streams share what streams of one server share. Client and server are plain objects with a queue of bytes in each direction, so that hypothesis decides who moves next.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from meshctl_operator.xds.delta import DeltaStream
 from meshctl_operator.xds.resources import TypeUrl
+from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState, view_state
 from tests.support.xds_rig import mark_of, sample, sample_message
@@ -33,7 +34,8 @@ class Client:
 
     stream: Any
 
-    def __init__(self) -> None:
+    def __init__(self, sharing: Sharing) -> None:
+        self.sharing = sharing
         self.names: dict[TypeUrl, set[str]] = {}
         self.wildcard: set[TypeUrl] = set()
         self.held: dict[TypeUrl, dict[str, tuple[str, str]]] = {type_url: {} for type_url in TypeUrl}
@@ -46,6 +48,9 @@ class Client:
         self.requests.clear()
         self.responses.clear()
         self.first = True
+        self.names = {  # the first request for a type must not be empty: that would mean everything
+            type_url: names for type_url, names in self.names.items() if names or type_url in self.wildcard
+        }
 
     def wants(self, type_url: TypeUrl, name: str) -> bool:
         """Tell whether a name is wanted."""
@@ -83,13 +88,19 @@ class Client:
 
 
 class DeltaClient(Client):
-    """A client of the Delta variant."""
+    """A client of the Delta variant, whose clusters warm until their endpoints arrive after them."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        self.warming: set[str] = set()
+        super().__init__(sharing)
 
     def open_stream(self) -> None:
-        """Begin a stream with the versions that are held."""
+        """Begin a stream with the versions that are held: clusters first, or last if some are warming, as Envoy does."""
         super().open_stream()
-        self.stream = DeltaStream()
-        for type_url, names in self.names.items():
+        self.stream = DeltaStream(self.sharing)
+        order = sorted(self.names, key=lambda type_url: (type_url is TypeUrl.CLUSTER) is bool(self.warming))
+        for type_url in order:
+            names = self.names[type_url]
             initial = {name: version for name, (version, _) in self.held[type_url].items()}
             wildcard = ["*"] if type_url in self.wildcard else []
             self._request(type_url, resource_names_subscribe=[*wildcard, *sorted(names)], initial_resource_versions=initial)
@@ -121,11 +132,20 @@ class DeltaClient(Client):
         type_url = TypeUrl(response.type_url)
         for name in response.removed_resources:
             self.held[type_url].pop(name, None)
+            self.warming.discard(name)
         for entry in response.resources:
             if self.wants(type_url, entry.name):
+                self._warm(type_url, entry)
                 self.held[type_url][entry.name] = entry.version, _mark(type_url, entry.resource.value)
         self._request(type_url, response_nonce=response.nonce)
         return True
+
+    def _warm(self, type_url: TypeUrl, entry: discovery_pb2.Resource) -> None:
+        """Note that a changed cluster waits for its endpoints, and that these have come."""
+        if type_url is TypeUrl.ENDPOINT:
+            self.warming.discard(entry.name)
+        elif type_url is TypeUrl.CLUSTER and self.held[type_url].get(entry.name, ("", ""))[0] != entry.version:
+            self.warming.add(entry.name)
 
     def _request(self, type_url: TypeUrl, **fields: Any) -> None:
         self.send(discovery_pb2.DeltaDiscoveryRequest(type_url=type_url, **fields))
@@ -137,7 +157,7 @@ class SotwClient(Client):
     def open_stream(self) -> None:
         """Begin a stream: all lists again, without a nonce."""
         super().open_stream()
-        self.stream = SotwStream()
+        self.stream = SotwStream(self.sharing)
         self.nonces: dict[TypeUrl, str] = {}
         for type_url in self.names:
             self._request(type_url)
@@ -188,13 +208,14 @@ def _mark(type_url: TypeUrl, body: bytes) -> str:
 
 
 class Agreement(RuleBasedStateMachine):
-    """Two clients and one state, moved in any order."""
+    """Three clients and one state, moved in any order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.content: dict[tuple[TypeUrl, str], str] = {}
         self.state = view_state(1, ())
-        self.clients: tuple[DeltaClient, SotwClient] = (DeltaClient(), SotwClient())
+        sharing = Sharing()
+        self.clients: tuple[DeltaClient | SotwClient, ...] = (DeltaClient(sharing), SotwClient(sharing), DeltaClient(sharing))
 
     @rule(type_url=TYPES, name=NAMES, mark=st.sampled_from(["1", "2", None]))
     def change(self, type_url: TypeUrl, name: str, mark: str | None) -> None:
@@ -207,43 +228,45 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(type_url=TYPES, name=NAMES | st.just("*"))
     def subscribe(self, type_url: TypeUrl, name: str) -> None:
-        """Both clients want a name, or everything."""
+        """All clients want a name, or everything."""
         for client in self.clients:
             client.subscribe(type_url, name)
 
     @rule(type_url=TYPES, name=NAMES | st.just("*"))
     def unsubscribe(self, type_url: TypeUrl, name: str) -> None:
-        """Neither client wants a name, or everything, any more."""
+        """No client wants a name, or everything, any more."""
         for client in self.clients:
             client.unsubscribe(type_url, name)
 
-    @rule(index=st.integers(0, 1))
+    @rule(index=st.integers(0, 2))
     def server_reads(self, index: int) -> None:
         """One request arrives."""
         self.clients[index].server_reads()
 
-    @rule(index=st.integers(0, 1))
+    @rule(index=st.integers(0, 2))
     def server_writes(self, index: int) -> None:
         """One response is written."""
         self.clients[index].server_writes(self.state)
 
-    @rule(index=st.integers(0, 1))
+    @rule(index=st.integers(0, 2))
     def client_reads(self, index: int) -> None:
         """One response arrives and is ACKed."""
         self.clients[index].reads()
 
-    @rule(index=st.integers(0, 1))
+    @rule(index=st.integers(0, 2))
     def reconnect(self, index: int) -> None:
         """The stream breaks, and the client comes back."""
         self.clients[index].open_stream()
 
     @rule()
     def settle(self) -> None:
-        """When everything has arrived, clients and view agree, and the same content in a new revision is not told."""
+        """When everything has arrived, clients and view agree, no cluster waits for endpoints, and the same content in a new revision is not told."""
         self._settle()
         for type_url in (TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.ROUTE):
             for client in self.clients:
                 assert self._comparable(client, type_url) == self._expected(client, type_url)
+        for client in self.clients:
+            assert not self._waiting(client)
         self._serve()
         assert not any(client.server_writes(self.state) for client in self.clients)
 
@@ -268,6 +291,13 @@ class Agreement(RuleBasedStateMachine):
             if not any(moves):
                 return
         pytest.fail("client and server go on forever")
+
+    def _waiting(self, client: Client) -> set[str]:
+        """Return the clusters that wait for endpoints which exist and are wanted."""
+        if not isinstance(client, DeltaClient):
+            return set()
+        endpoints = {name for type_url, name in self.content if type_url is TypeUrl.ENDPOINT}
+        return {name for name in client.warming & endpoints if client.wants(TypeUrl.ENDPOINT, name) and client.wants(TypeUrl.CLUSTER, name)}
 
     def _expected(self, client: Client, type_url: TypeUrl) -> dict[str, str]:
         return {name: mark for (found, name), mark in self.content.items() if found is type_url and client.wants(type_url, name)}

@@ -79,18 +79,18 @@ async def test_only_the_endpoints_of_updated_clusters_follow(protocol: XdsProtoc
         assert client.unanswered == []
 
 
-async def test_endpoints_of_another_name_follow_by_the_mapping() -> None:
-    """Where a cluster discovers its endpoints under another name, the state says so and these follow."""
+async def test_endpoints_of_another_name_follow_their_cluster() -> None:
+    """Where a cluster discovers its endpoints under another name, these follow."""
 
     def cluster(mark: str) -> XdsResource:
         eds = cluster_pb2.Cluster.EdsClusterConfig(eds_config=config_source_pb2.ConfigSource(ads={}), service_name="shared")
         body = cluster_pb2.Cluster(name="a", alt_stat_name=mark, type=cluster_pb2.Cluster.EDS, eds_cluster_config=eds)
-        return make_resource(TypeUrl.CLUSTER, "a", body.SerializeToString(deterministic=True))
+        return make_resource(TypeUrl.CLUSTER, "a", body.SerializeToString(deterministic=True), eds_name="shared")
 
     async with xds_rig() as rig:
-        rig.serve(cluster("1"), sample(TypeUrl.ENDPOINT, "shared"), eds_names={"a": "shared"})
+        rig.serve(cluster("1"), sample(TypeUrl.ENDPOINT, "shared"))
         client = await follow(rig, "delta")
-        rig.serve(cluster("2"), sample(TypeUrl.ENDPOINT, "shared"), eds_names={"a": "shared"})
+        rig.serve(cluster("2"), sample(TypeUrl.ENDPOINT, "shared"))
         await client.wait_for(lambda: client.responses(TypeUrl.ENDPOINT))
         assert client.responses(TypeUrl.ENDPOINT)[0].names == ["shared"]
 
@@ -140,3 +140,28 @@ async def test_delta_reconnect_during_warming_is_answered() -> None:
         await client.send_delta(TypeUrl.ENDPOINT, subscribe=["a"], initial={"a": endpoints.version})
         await client.wait_for(lambda: client.log)
         assert client.log[0].names == ["a"]
+
+
+async def test_delta_reconnect_with_clusters_first_is_silent() -> None:
+    """A client that reconnects with CDS as its first request has no cluster that warms: endpoints that it has are not sent again."""
+    cluster, endpoints = sample(TypeUrl.CLUSTER, "a"), sample(TypeUrl.ENDPOINT, "a")
+    async with xds_rig(cluster, endpoints) as rig:
+        client = await rig.connect("delta")
+        await client.send_delta(TypeUrl.CLUSTER, initial={"a": cluster.version})
+        await client.send_delta(TypeUrl.ENDPOINT, subscribe=["a"], initial={"a": endpoints.version})
+        await rig.quiet(client)
+        assert order(client) == []
+
+
+async def test_delta_reconnect_after_an_update_has_its_endpoints_follow() -> None:
+    """A cluster that changed meanwhile is sent before the client asks for endpoints; then its endpoints follow, and only these."""
+    old = {name: sample(TypeUrl.CLUSTER, name).version for name in ("a", "b")}
+    endpoints = [sample(TypeUrl.ENDPOINT, name) for name in ("a", "b")]
+    async with xds_rig(sample(TypeUrl.CLUSTER, "a", "2"), sample(TypeUrl.CLUSTER, "b"), *endpoints) as rig:
+        client = await rig.connect("delta")
+        await client.send_delta(TypeUrl.CLUSTER, initial=old)
+        await client.wait_for(lambda: client.responses(TypeUrl.CLUSTER))
+        await client.send_delta(TypeUrl.ENDPOINT, subscribe=["a", "b"], initial={entry.name: entry.version for entry in endpoints})
+        await rig.quiet(client)
+        assert [(received.type_url.short, received.names) for received in client.log[:2]] == [("CDS", ["a"]), ("EDS", ["a"])]
+        assert order(client) == ["CDS", "EDS"]

@@ -1,4 +1,4 @@
-"""Documents of Kubernetes kinds: Services, EndpointSlices, Pods, Deployments and Secrets."""
+"""Documents of Kubernetes kinds: Services, their endpoints, Pods, Nodes, Deployments and Secrets."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.support.strategies.alphabet import (
 
 PORT_NAMES = ("http", "http-admin", "tcp-db", "grpc", "https", "", "mongo")
 WORKLOAD_NAMES = ("cart-1", "pay-1")
+NODES = ("node-1", "node-2")
 LOCALITIES = ("region1/zone1", "region1/zone2", "region2")
 
 
@@ -80,7 +81,12 @@ def endpoint_slices() -> JsonStrategy:
         lambda fixed, extra: fixed | extra,
         st.fixed_dictionaries({"addresses": st.sampled_from([[address] for address in POD_ADDRESSES])}),
         some(
-            {"conditions": conditions, "targetRef": reference, "zone": st.sampled_from(("zone1", "zone2")), "nodeName": st.just("node-1")}
+            {
+                "conditions": conditions,
+                "targetRef": reference,
+                "zone": st.sampled_from(("zone1", "zone2")),
+                "nodeName": st.sampled_from(NODES),
+            }
         ),
     )
     slice_port = st.fixed_dictionaries({"name": st.sampled_from(PORT_NAMES), "port": st.sampled_from((8080, 9090))})
@@ -91,6 +97,27 @@ def endpoint_slices() -> JsonStrategy:
     return documents("discovery.k8s.io/v1", "EndpointSlice", st.sampled_from(("slice-1", "slice-2")), body, labels)
 
 
+def whole_endpoints() -> JsonStrategy:
+    """Draw an Endpoints object, the predecessor of EndpointSlices, of one of the services."""
+    addresses = few(st.sampled_from([{"ip": address} for address in POD_ADDRESSES]), most=2)
+    listed = few(st.fixed_dictionaries({"name": st.sampled_from(PORT_NAMES), "port": st.sampled_from((8080, 9090))}), least=1)
+    subset = st.fixed_dictionaries({"addresses": addresses, "notReadyAddresses": addresses, "ports": listed})
+    return documents("v1", "Endpoints", st.sampled_from(SERVICE_NAMES), st.fixed_dictionaries({"subsets": few(subset)}))
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> JsonObject:
+    """Draw a Node, which is in no namespace, with or without the labels that say where it stands."""
+    places: tuple[dict[str, str], ...] = (
+        {},
+        {"region": "region1", "zone": "zone1"},
+        {"region": "region1", "zone": "zone2"},
+        {"region": "region2"},
+    )
+    labels = {f"topology.kubernetes.io/{name}": value for name, value in draw(st.sampled_from(places)).items()}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": draw(st.sampled_from(NODES)), "labels": labels}}
+
+
 def _pod_spec() -> JsonStrategy:
     container = st.fixed_dictionaries(
         {"name": st.just("app"), "ports": few(st.sampled_from(({"name": "web", "containerPort": 8080}, {"containerPort": 9090})))}
@@ -99,7 +126,7 @@ def _pod_spec() -> JsonStrategy:
         {
             "containers": few(container, least=1, most=1),
             "serviceAccountName": st.sampled_from(("cart", "pay")),
-            "nodeName": st.just("node-1"),
+            "nodeName": st.sampled_from(NODES),
             "hostNetwork": st.just(value=True),
         },
         most=2,

@@ -16,9 +16,18 @@ from meshctl_operator.base.objects import ObjectKey
 from tests.support.strategies.alphabet import JsonObject, JsonStrategy
 from tests.support.strategies.externals import service_entries, workload_entries
 from tests.support.strategies.gateways import gateways
-from tests.support.strategies.kubernetes import deployments, endpoint_slices, gateway_service, pods, secrets, services
+from tests.support.strategies.kubernetes import (
+    deployments,
+    endpoint_slices,
+    gateway_service,
+    nodes,
+    pods,
+    secrets,
+    services,
+    whole_endpoints,
+)
 from tests.support.strategies.policies import destination_rules
-from tests.support.strategies.scopes import mesh_configs, sidecars
+from tests.support.strategies.scopes import mesh_configs, sidecars, visibilities
 from tests.support.strategies.virtual_services import virtual_services
 
 KINDS: Mapping[Kind, JsonStrategy] = {
@@ -30,7 +39,9 @@ KINDS: Mapping[Kind, JsonStrategy] = {
     Kind.WORKLOAD_ENTRY: workload_entries(),
     Kind.SIDECAR: sidecars(),
     Kind.ENDPOINT_SLICE: endpoint_slices(),
+    Kind.ENDPOINTS: whole_endpoints(),
     Kind.POD: pods(),
+    Kind.NODE: nodes(),
     Kind.DEPLOYMENT: deployments(),
     Kind.SECRET: secrets(),
 }
@@ -46,7 +57,7 @@ def is_accepted(document: object) -> bool:
 
 def key_of(document: JsonObject) -> ObjectKey:
     """Return the key of a document that has one."""
-    return ObjectKey(Kind(document["kind"]), document["metadata"]["namespace"], document["metadata"]["name"])
+    return ObjectKey(Kind(document["kind"]), document["metadata"].get("namespace", ""), document["metadata"]["name"])
 
 
 def documents_of(*kinds: Kind) -> JsonStrategy:
@@ -99,6 +110,31 @@ def mesh_states(draw: st.DrawFn, *, least: int = 4, most: int = 14) -> MeshState
     rest: SearchStrategy[list[JsonObject]] = st.lists(any_document(), min_size=least, max_size=most)
     settings = draw(st.one_of(st.just({}), st.just({}), mesh_configs()))
     return MeshState(unique([gateway_service(), *draw(base), *draw(rest)]), settings)
+
+
+CROWDING = (
+    *(Kind.DESTINATION_RULE,) * 4,
+    *(Kind.VIRTUAL_SERVICE,) * 4,
+    *(Kind.SERVICE,) * 3,
+    *(Kind.SERVICE_ENTRY,) * 2,
+    Kind.ENDPOINT_SLICE,
+    Kind.GATEWAY,
+    Kind.SIDECAR,
+)
+"""The kinds by which what one namespace sees differs from what another one does."""
+
+
+def crowding_document() -> JsonStrategy:
+    """Draw an accepted document of one of those kinds."""
+    return documents_of(*CROWDING)
+
+
+@st.composite
+def crowded_states(draw: st.DrawFn, *, least: int = 8, most: int = 20) -> MeshState:
+    """Draw a mesh in which the same few hosts are declared, exported and shaped by objects of several namespaces."""
+    rest: SearchStrategy[list[JsonObject]] = st.lists(crowding_document(), min_size=least, max_size=most)
+    settings = draw(st.one_of(st.just({}), visibilities()))
+    return MeshState(unique([gateway_service(), *draw(rest)]), settings)
 
 
 PARTS = (

@@ -34,6 +34,20 @@ def sidecars() -> JsonStrategy:
     return routing("Sidecar", st.sampled_from(("scope-1", "scope-2")), spec)
 
 
+_VISIBILITY = {
+    "defaultServiceExportTo": st.sampled_from((["."], ["shop"], ["~"])),
+    "defaultVirtualServiceExportTo": st.sampled_from((["."], ["default"])),
+    "defaultDestinationRuleExportTo": st.sampled_from((["."], ["shop"])),
+    "rootNamespace": st.sampled_from(("shop", "elsewhere", "")),
+}
+"""The settings that decide who sees what is not declared otherwise."""
+
+
+def visibilities() -> JsonStrategy:
+    """Draw a MeshConfig that says who sees what."""
+    return some(_VISIBILITY, least=1)
+
+
 def mesh_configs() -> JsonStrategy:
     """Draw the settings of the mesh, as the fields of a MeshConfig document."""
     retries = st.sampled_from(({"attempts": 0}, {"attempts": 4, "retryOn": "5xx"}))
@@ -47,10 +61,7 @@ def mesh_configs() -> JsonStrategy:
             "h2UpgradePolicy": st.just("UPGRADE"),
             "defaultTrafficPolicy": traffic_policies(),
             "defaultHttpRetryPolicy": retries,
-            "defaultServiceExportTo": st.just(["."]),
-            "defaultVirtualServiceExportTo": st.just(["."]),
-            "defaultDestinationRuleExportTo": st.just(["."]),
-            "rootNamespace": st.just("shop"),
+            **_VISIBILITY,
             "accessLogFile": st.just("/dev/stdout"),
             "accessLogFormat": st.sampled_from(("%REQ(:PATH)%\n", "%NO_SUCH%")),
             "accessLogEncoding": st.just("JSON"),

@@ -18,6 +18,8 @@ from meshctl_operator.xds.resources import TypeUrl
 from tests.support.meshes import service
 from tests.support.xds_client import XdsClient
 
+CLUSTER = "outbound|9080||reviews.default.svc.cluster.local"
+
 
 @asynccontextmanager
 async def running() -> AsyncIterator[tuple[ControlPlane, str]]:
@@ -73,14 +75,15 @@ async def test_debug_pages_follow_connected_proxies() -> None:
                 assert row["types"]["CDS"]["status"] == "SYNCED"
             async with http.get("/debug/diagnostics") as answer:
                 assert await answer.json() == []
-            async with http.get("/debug/config_dump") as answer:
-                assert (await answer.json())["proxies"] == ["a.b"]
-            async with http.get("/debug/config_dump", params={"proxy": "a.b"}) as answer:
-                dump = await answer.json()
-                assert "outbound|9080||reviews.default.svc.cluster.local" in {entry["name"] for entry in dump["resources"]["CDS"]}
-            async with http.get("/debug/config_dump", params={"proxy": "c.d"}) as answer:
-                assert answer.status == 404
-                assert (await answer.json())["proxies"] == ["a.b"]
+            for parameter, value in (("proxy", "a.b"), ("proxyID", "a.b"), ("proxyID", node_id)):
+                async with http.get("/debug/config_dump", params={parameter: value}) as answer:
+                    dump = await answer.json()
+                    assert CLUSTER in {entry["name"] for entry in dump["resources"]["CDS"]}
+            async with http.get("/debug/graph", params={"resource": CLUSTER}) as answer:
+                (found,) = [entry for entry in await answer.json() if entry["type"] == "CDS"]
+                assert found["proxies"] == ["a.b"]
+                assert "Service/default/reviews" in found["objects"]
+                assert found["because"]
 
 
 @pytest.mark.parametrize("address", ["taken", "127.0.0.1:x"])

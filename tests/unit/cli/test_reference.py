@@ -8,7 +8,7 @@ import pytest
 
 from meshctl_operator.cli.docs import load_catalogue
 from meshctl_operator.cli.main import RESERVED, VERBS
-from meshctl_operator.cli.reference import PAGES, main, render_cli, render_diagnostics
+from meshctl_operator.cli.reference import PAGES, main, render_cli, render_diagnostics, render_metrics
 
 FOLDER = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -38,3 +38,12 @@ def test_every_code_is_there() -> None:
         assert code.cause in page
         assert code.fix in page
     assert page.index("## MC40xx: ") < page.index("### MC4001: ") < page.index("## MC41xx: ")
+
+
+def test_every_series_and_page_is_there() -> None:
+    """Under the name that Prometheus sees, with what istiod calls it."""
+    page = render_metrics()
+    assert "| `meshctl_nacks_total` | counter | type |" in page
+    assert "| `meshctl_convergence_seconds` | histogram | |" in page
+    assert "| `pilot_xds_pushes` | `meshctl_pushes` |" in page
+    assert "| `/debug/graph` |" in page

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from meshctl_operator.base.objects import ObjectKey
@@ -56,6 +57,19 @@ def test_signals_end_it_in_order(tmp_path: Path, number: signal.Signals, code: i
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
         assert (process.returncode, out, err) == (code, "", "")
+
+
+@pytest.mark.parametrize(("switch", "there"), [((), False), (("--pilot-metrics",), True)], ids=["without", "with"])
+async def test_istiods_metric_names_are_asked_for(tmp_path: Path, switch: tuple[str, ...], *, there: bool) -> None:
+    """The switch reaches the page."""
+    (tmp_path / "a.yaml").write_text(SERVICE % ("a", 80))
+    with serving(tmp_path, *switch) as process:
+        url = f"http://{next_event(process)['http']}"
+        next_event(process)
+        async with aiohttp.ClientSession(url) as http, http.get("/metrics") as answer:
+            text = await answer.text()
+    assert 'meshctl_objects_by_kind{kind="Service"} 1.0' in text
+    assert ("pilot_services 1.0" in text) is there
 
 
 async def test_changes_and_answers_are_printed(tmp_path: Path) -> None:

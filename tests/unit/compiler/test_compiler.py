@@ -9,6 +9,7 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.compiler import compile_proxy
 from meshctl_operator.compiler.emit import resources as emit
 from meshctl_operator.model.proxies import Proxy, ProxyRole
+from meshctl_operator.xds.resources import TypeUrl
 from tests.support.mesh_text import TextMesh
 
 SHOP = """
@@ -31,7 +32,7 @@ SIDECAR = Proxy(ProxyRole.SIDECAR, "cart-1", "shop", ("10.0.0.1",), freeze({"app
 GATEWAY = Proxy(ProxyRole.ROUTER, "gw-1", "edge", ("10.0.0.9",), freeze({"istio": "ingress"}), dns_domain="edge.svc.cluster.local")
 
 
-def names(mesh: TextMesh, proxy: Proxy, type_url: str) -> list[str]:
+def names(mesh: TextMesh, proxy: Proxy, type_url: TypeUrl) -> list[str]:
     """Return the names of one type."""
     return list(mesh.evaluate(compile_proxy, proxy).resources[type_url])
 

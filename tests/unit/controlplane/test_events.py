@@ -76,3 +76,17 @@ async def test_a_slow_subscriber_loses_the_oldest() -> None:
         for number in range(events.QUEUE_BOUND + 5):
             bus.emit(events.Synced(number, 1))
         assert await anext(subscription) == events.Synced(5, 1)
+
+
+async def test_a_subscriber_may_ask_for_some_types_only() -> None:
+    """Events that nobody asks for need not even be made."""
+    bus = events.EventBus()
+    assert not bus.wants(events.Acked)
+    with bus.subscribe(events.Synced, events.Nacked) as subscription:
+        assert bus.wants(events.Synced)
+        assert not bus.wants(events.Acked)
+        bus.emit(events.Disconnected("p"))
+        bus.emit(events.Synced(1, 1))
+        assert subscription.take() == (events.Synced(1, 1),)
+        with bus.subscribe():
+            assert bus.wants(events.Acked)

@@ -15,6 +15,11 @@ GATEWAY, SERVICE = ObjectKey("Gateway", "a", "gw"), ObjectKey("Service", "a", "s
 PROVENANCE = {"0.0.0.0_80": (GATEWAY,), "0.0.0.0_443": (GATEWAY, SERVICE)}
 
 
+def origins(name: str) -> tuple[ObjectKey, ...]:
+    """Return the objects that a resource was computed from."""
+    return PROVENANCE.get(name, ())
+
+
 def nack(message: str, **changes: str | None) -> NackEvent:
     """Return a rejection of listeners; names are given as ``l80`` for ``0.0.0.0_80``."""
     named = {name.replace("l", "0.0.0.0_"): version for name, version in changes.items()}
@@ -31,11 +36,11 @@ def test_each_version_is_logged_once_per_proxy(caplog: pytest.LogCaptureFixture)
     """Another version, another proxy: another line."""
     log = NackLog()
     with caplog.at_level(logging.ERROR, "meshctl.controlplane"):
-        assert log.note("p", nack("bad", l80="1"), PROVENANCE) == (("0.0.0.0_80",), (GATEWAY,))
-        log.note("p", nack("bad", l80="1"), PROVENANCE)
+        assert log.note("p", nack("bad", l80="1"), origins) == (("0.0.0.0_80",), (GATEWAY,))
+        log.note("p", nack("bad", l80="1"), origins)
         assert len(caplog.records) == 1
-        log.note("p", nack("bad", l80="2"), PROVENANCE)
-        log.note("q", nack("bad", l80="1"), PROVENANCE)
+        log.note("p", nack("bad", l80="2"), origins)
+        log.note("q", nack("bad", l80="1"), origins)
     assert len(caplog.records) == 3
     assert vars(caplog.records[0])["objects"] == ["Gateway/a/gw"]
 
@@ -43,8 +48,8 @@ def test_each_version_is_logged_once_per_proxy(caplog: pytest.LogCaptureFixture)
 def test_findings_hold_until_the_proxy_accepts_or_goes() -> None:
     """They name the objects."""
     log = NackLog()
-    log.note("p", nack("bad", l443="1"), PROVENANCE)
-    log.note("q", nack("bad", l80="1"), PROVENANCE)
+    log.note("p", nack("bad", l443="1"), origins)
+    log.note("q", nack("bad", l80="1"), origins)
     assert {finding.subject for finding in log.findings()} == {GATEWAY, SERVICE}
     log.cleared("p", "LDS", {"0.0.0.0_443": "2"})
     assert [finding.subject for finding in log.findings()] == [GATEWAY]
@@ -55,5 +60,17 @@ def test_findings_hold_until_the_proxy_accepts_or_goes() -> None:
 def test_what_the_proxy_says_is_one_line() -> None:
     """Envoy ends its message with a newline, which would tear the finding apart."""
     log = NackLog()
-    log.note("p", nack("bad\n", l443="1"), PROVENANCE)
+    log.note("p", nack("bad\n", l443="1"), origins)
     assert {finding.message for finding in log.findings()} == {"LDS of p was rejected: bad"}
+
+
+def test_unchanged_findings_are_the_very_tuple() -> None:
+    """Who asks after each change need not look at them again."""
+    log = NackLog()
+    log.note("p", nack("bad", l443="1"), origins)
+    found = log.findings()
+    log.cleared("p", "LDS", {"0.0.0.0_80": "2"})
+    log.forget("q")
+    assert log.findings() is found
+    log.cleared("p", "LDS", {"0.0.0.0_443": "2"})
+    assert log.findings() == ()

@@ -102,7 +102,7 @@ async def test_events_tell_what_happened() -> None:
             assert (synced.objects, synced.revision) == (1, plane.revision)
             async with client(await plane.serve("127.0.0.1:0")) as envoy:
                 await envoy.follow()
-                await until(events, Acked, 3)
+                await until(events, Acked, 5)  # CDS, EDS, LDS, RDS, VHDS
                 await plane.settled()
                 source.apply(service("ratings"))
                 *_, config = await until(events, ConfigApplied)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from weakref import ref
 
 import pytest
 
 from meshctl_operator.base.errors import ProtocolViolation
+from meshctl_operator.base.shards import ShardedMap
 from meshctl_operator.compiler.resources import CompiledProxy
 from meshctl_operator.controlplane.pipeline import Served
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.model.proxies import Proxy, ProxyRole
-from meshctl_operator.xds.events import AckEvent, NackEvent
+from meshctl_operator.xds.events import AckEvent, NackEvent, Push, Sent
 from meshctl_operator.xds.nodes import NodeInfo
-from meshctl_operator.xds.resources import TypeUrl
+from meshctl_operator.xds.resources import TypeUrl, XdsResource
 from meshctl_operator.xds.state import ViewState
 
 
@@ -27,6 +28,10 @@ class Recorder:
     def connected(self, session: ProxySession) -> None:
         """Remember."""
         self.heard.append(f"connected {session.proxy_id}")
+
+    def pushed(self, session: ProxySession, push: Push) -> None:
+        """Remember."""
+        self.heard.append(f"pushed {session.proxy_id} {push.type_url.short}")
 
     def acked(self, session: ProxySession, event: AckEvent) -> None:
         """Remember."""
@@ -55,21 +60,43 @@ def served(state: ViewState) -> Served:
     return Served(Proxy(ProxyRole.SIDECAR, "a", "b"), CompiledProxy({}, ()), state)
 
 
-async def test_a_stream_waits_until_there_is_another_state() -> None:
-    """At first for any state; an equal state wakes nobody."""
-    here, state = session(), ViewState(1, {})
-    waiting = asyncio.create_task(here.wait_changed(-1))
-    await asyncio.sleep(0)
-    assert not waiting.done()
+class FakeStream:
+    """A stream that counts how often it was woken, and holds one cluster."""
+
+    def __init__(self) -> None:
+        """Start untouched."""
+        self.woken = 0
+
+    def changed(self) -> None:
+        """Count."""
+        self.woken += 1
+
+    def held(self, type_url: TypeUrl) -> dict[str, str] | None:
+        """Return what is held."""
+        return {"x": "1"} if type_url is TypeUrl.CLUSTER else None
+
+
+def test_a_stream_is_woken_when_there_is_another_state() -> None:
+    """Each other state wakes it; the same one wakes nobody, nor does any before there is a stream, or after."""
+    here, stream, state = session(), FakeStream(), ViewState(1, {})
     here.update(served(state))
-    await waiting
-    waiting = asyncio.create_task(here.wait_changed(1))
+    here.attach(stream)
     here.update(served(state))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert not waiting.done()
+    assert stream.woken == 0
     here.update(served(ViewState(2, {})))
-    await waiting
+    assert stream.woken == 1
+    here.closed()
+    here.update(served(ViewState(3, {})))
+    assert stream.woken == 1
+
+
+def test_what_is_written_is_told() -> None:
+    """Each response that was written is told to the listener."""
+    listener = Recorder()
+    here = session(listener)
+    resources: ShardedMap[XdsResource] = ShardedMap.of({})
+    here.pushed(Push(TypeUrl.CLUSTER, 1, (), (), Sent("1", 1, {}), b"", ref(resources)))
+    assert listener.heard == ["pushed a.b CDS"]
 
 
 def test_it_is_settled_when_the_newest_state_was_answered() -> None:
@@ -86,17 +113,24 @@ def test_it_is_settled_when_the_newest_state_was_answered() -> None:
     assert listener.heard == ["idle a.b"]
 
 
-def test_what_the_proxy_holds_and_rejects_is_kept() -> None:
+def test_what_the_proxy_rejects_is_kept() -> None:
     """An accepted response clears the rejection of its type."""
     listener = Recorder()
     here = session(listener)
-    here.acked(AckEvent(TypeUrl.CLUSTER, 1, {"x": "1", "y": "1"}))
     here.nacked(NackEvent(TypeUrl.CLUSTER, 2, {"x": "2"}, "bad", "n"))
     assert here.rejected == {TypeUrl.CLUSTER: "bad"}
     here.acked(AckEvent(TypeUrl.CLUSTER, 3, {"y": None}))
-    assert (here.held, here.rejected) == ({TypeUrl.CLUSTER: {"x": "1"}}, {})
+    assert here.rejected == {}
     here.closed()
-    assert listener.heard == ["acked a.b CDS", "nacked a.b CDS", "acked a.b CDS", "closed a.b"]
+    assert listener.heard == ["nacked a.b CDS", "acked a.b CDS", "closed a.b"]
+
+
+def test_what_the_proxy_holds_is_known_to_its_stream() -> None:
+    """Only types that the proxy was told of are there, and nothing before there is a stream."""
+    here = session()
+    assert here.held == {}
+    here.attach(FakeStream())
+    assert here.held == {TypeUrl.CLUSTER: {"x": "1"}}
 
 
 def test_a_node_that_cannot_be_served_opens_no_session() -> None:

@@ -32,3 +32,16 @@ def test_defaults_are_those_of_a_fast_control_plane() -> None:
     assert warnings == ()
     assert settings.windows.config_quiet <= 0.01
     assert settings.windows.cap <= 0.1
+
+
+@pytest.mark.parametrize(("text", "expected"), [("false", False), ("0", False), ("True", True), ("1", True)])
+def test_split_routes_can_be_turned_off(text: str, *, expected: bool) -> None:
+    """They are on unless the environment says otherwise."""
+    assert Settings().split_routes
+    assert settings_from({"MESHCTL_SPLIT_ROUTES": text})[0].split_routes is expected
+
+
+def test_a_switch_that_says_neither_is_refused() -> None:
+    """A typing error must not turn something on or off."""
+    with pytest.raises(SettingsError, match="maybe"):
+        settings_from({"MESHCTL_SPLIT_ROUTES": "maybe"})

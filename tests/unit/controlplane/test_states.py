@@ -1,59 +1,86 @@
-"""Compiled resources become states; equal content is one object."""
+"""Proxies of one profile share one state, and what did not change for them is the very object that it was."""
 
 from __future__ import annotations
 
-from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource
-from meshctl_operator.controlplane.states import StateBuilder, differences
+import pytest
+
+from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
+from meshctl_operator.compiler.compiler import Profile
+from meshctl_operator.compiler.resources import CompiledProxy, Resources, compiled_resource
+from meshctl_operator.controlplane.states import StateTable
+from meshctl_operator.model.proxies import ProxyRole
+from meshctl_operator.model.views import EndpointView, OutboundView
 from meshctl_operator.xds.resources import TypeUrl
 
-C, R = TypeUrl.CLUSTER, TypeUrl.ROUTE
+C, R, S = TypeUrl.CLUSTER, TypeUrl.ROUTE, TypeUrl.SECRET
+SHOP, OTHER = (Profile(OutboundView(ProxyRole.SIDECAR, name, ""), EndpointView()) for name in ("shop", "other"))
 
 
-def compiled(**resources: bytes) -> CompiledProxy:
-    """Return a proxy whose clusters are named c..., routes r...; a cluster's EDS name is its own but for ``c9``."""
-    by_type: dict[str, dict[str, CompiledResource]] = {str(C): {}, str(R): {}}
-    for name, body in resources.items():
-        kind = C if name.startswith("c") else R
-        eds = "shared" if name == "c9" else name if kind is C else ""
-        by_type[kind][name] = CompiledResource(kind, name, body, (), eds)
-    return CompiledProxy(by_type, ())
+def resources(type_url: TypeUrl, **bodies: bytes) -> Resources:
+    """Return resources by name."""
+    return ShardedMap.of({name: compiled_resource(type_url, name, body) for name, body in bodies.items()})
 
 
-def test_equal_resources_are_shared_by_all_proxies() -> None:
-    """The same bytes under the same name are one object with one version."""
-    builder = StateBuilder()
-    one, two = builder.state(1, compiled(c1=b"x"), None), builder.state(1, compiled(c1=bytes([120])), None)
-    assert one.of(C)["c1"] is two.of(C)["c1"]
+def compiled(**types: Resources) -> CompiledProxy:
+    """Return what a proxy holds; types that are not named are empty."""
+    return CompiledProxy({type_url: types.get(type_url.name.lower(), EMPTY_MAP) for type_url in TypeUrl}, ())
 
 
-def test_an_equal_state_is_the_earlier_one() -> None:
-    """So that no stream wakes up."""
-    builder, before = StateBuilder(), compiled(c1=b"x", r1=b"y")
-    state = builder.state(1, before, None)
-    assert builder.state(2, compiled(c1=b"x", r1=b"y"), (before, state)) is state
+def test_a_profile_has_one_state() -> None:
+    """Whatever the number of its proxies; another profile has its own."""
+    table, held = StateTable(), compiled(cluster=resources(C, c1=b"x"))
+    state = table.state(1, SHOP, held)
+    assert table.state(1, SHOP, held) is state
+    assert table.state(5, SHOP, held) is state
+    assert state.revision == 1
+    assert table.state(5, OTHER, held) is not state
+    assert len(table) == 2
 
 
 def test_a_type_that_does_not_differ_keeps_its_mapping() -> None:
     """So that streams skip it without a look inside."""
-    builder, before = StateBuilder(), compiled(c1=b"x", r1=b"y")
-    old = builder.state(1, before, None)
-    new = builder.state(2, compiled(c1=b"x", r1=b"z"), (before, old))
+    table, clusters = StateTable(), resources(C, c1=b"x")
+    old = table.state(1, SHOP, compiled(cluster=clusters, route=resources(R, r1=b"y")))
+    new = table.state(2, SHOP, compiled(cluster=clusters, route=resources(R, r1=b"z")))
     assert new.of(C) is old.of(C)
-    assert new.of(R) is not old.of(R)
-    assert new.revision == 2
-    assert differences(old, new) == {(R, "r1", new.of(R)["r1"].version)}
+    assert new.of(R)["r1"].body == b"z"
+    assert (old.revision, new.revision) == (1, 2)
 
 
-def test_differences_tell_new_and_gone_resources() -> None:
-    """Against no state, everything is new."""
-    builder, before = StateBuilder(), compiled(c1=b"x", c2=b"x")
-    old = builder.state(1, before, None)
-    new = builder.state(2, compiled(c2=b"x", c3=b"x"), (before, old))
-    assert {(name, version != "") for _, name, version in differences(old, new)} == {("c1", False), ("c3", True)}
-    assert {name for _, name, _ in differences(None, old)} == {"c1", "c2"}
+def test_what_is_served_alike_keeps_its_state() -> None:
+    """New findings alone wake no stream."""
+    table, clusters = StateTable(), resources(C, c1=b"x")
+    state = table.state(1, SHOP, compiled(cluster=clusters))
+    assert table.state(2, SHOP, compiled(cluster=clusters)) is state
 
 
-def test_eds_names_other_than_the_clusters_are_told() -> None:
-    """The stream resends endpoints by them."""
-    state = StateBuilder().state(1, compiled(c1=b"x", c9=b"x"), None)
-    assert state.eds_names == {"c9": "shared"}
+@pytest.mark.parametrize("type_url", [C, R, S], ids=lambda type_url: type_url.short)
+def test_the_first_resource_of_a_type_is_served(type_url: TypeUrl) -> None:
+    """A type that was empty until now makes a new state, as any other change does; so does one that becomes empty."""
+    table, found = StateTable(), resources(type_url, first=b"x")
+    listeners = resources(TypeUrl.LISTENER, x=b"l")
+    table.state(1, SHOP, compiled(listener=listeners))
+    there = table.state(2, SHOP, compiled(listener=listeners, **{type_url.name.lower(): found}))
+    assert there.of(type_url) is found
+    assert there.revision == 2
+    gone = table.state(3, SHOP, compiled(listener=listeners))
+    assert not gone.of(type_url)
+    assert gone.revision == 3
+
+
+def test_empty_mappings_are_alike() -> None:
+    """Nothing instead of nothing is no change, whichever object says so."""
+    table, clusters = StateTable(), resources(C, c1=b"x")
+    state = table.state(1, SHOP, compiled(cluster=clusters, route=ShardedMap.of({})))
+    assert table.state(2, SHOP, compiled(cluster=clusters, route=ShardedMap.of({}))) is state
+
+
+def test_profiles_that_nobody_asks_for_are_forgotten() -> None:
+    """Proxies come and go; their states do not stay."""
+    table, held = StateTable(), compiled(cluster=resources(C, c1=b"x"))
+    table.state(1, SHOP, held)
+    other = table.state(1, OTHER, held)
+    table.state(4, OTHER, held)
+    table.forget(3)
+    assert len(table) == 1
+    assert table.state(5, OTHER, held) is other

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import ShardedMap
 from meshctl_operator.bootstrap.static import JsonObject, ServedConfig
 from meshctl_operator.compiler.emit.resources import CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE
-from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource
+from meshctl_operator.compiler.resources import CompiledProxy, compiled_resource
 from meshctl_operator.controlplane.summaries import summary
 from meshctl_operator.controlplane.translation import Translation
 from meshctl_operator.model.proxies import Proxy, ProxyRole
@@ -19,7 +20,7 @@ def table(served: ServedConfig) -> list[list[str]]:
     """Return the cells of the table's lines."""
     compiled = CompiledProxy(
         {
-            kind: {name: CompiledResource(kind, name, b"", (SERVICE, RULE))}
+            kind: ShardedMap.of({name: compiled_resource(kind, name, b"", ((SERVICE, RULE),))})
             for kind, name in ((LISTENER_TYPE, "l"), (ROUTE_TYPE, "9080"), (CLUSTER_TYPE, "c"))
         },
         (),
@@ -53,7 +54,7 @@ def test_listeners() -> None:
     }
     assert table(ServedConfig(listeners=[listener]))[1:-1] == [
         ["LISTENERS"],
-        ["l", "0.0.0.0:9080", "Service/default/reviews, DestinationRule/default/reviews"],
+        ["l", "0.0.0.0:9080", "DestinationRule/default/reviews, Service/default/reviews"],
         ["filter chain", "application_protocols=http/1.1,h2c -> routes 9080"],
         ["in", "routes inbound|9080||"],
         ["filter chain", "clusters name=a weight=1"],
@@ -74,7 +75,7 @@ def test_routes() -> None:
     host: JsonObject = {"name": "reviews:9080", "domains": ["reviews", "reviews.default"], "routes": list(routes)}
     assert table(ServedConfig(routes=[{"name": "9080", "virtual_hosts": [host]}]))[1:-1] == [
         ["ROUTES"],
-        ["9080", "Service/default/reviews, DestinationRule/default/reviews"],
+        ["9080", "DestinationRule/default/reviews, Service/default/reviews"],
         ["reviews:9080", "reviews,reviews.default"],
         ["r", "prefix=/ -> c", "VirtualService/default/reviews"],
         ["route", "path=/x -> a 90, b 10"],
@@ -94,7 +95,7 @@ def test_clusters_with_their_endpoints() -> None:
     endpoints: list[JsonObject] = [{"cluster_name": "svc", "endpoints": [{"lb_endpoints": [{}]}]}]
     assert table(ServedConfig(clusters=clusters, endpoints=endpoints))[1:-1] == [
         ["CLUSTERS"],
-        ["c", "EDS, 1 endpoint", "Service/default/reviews, DestinationRule/default/reviews"],
+        ["c", "EDS, 1 endpoint", "DestinationRule/default/reviews, Service/default/reviews"],
         ["d", "STATIC, 2 endpoints"],
         ["e", "ORIGINAL_DST"],
         ["SECRETS"],

@@ -87,4 +87,4 @@ class _Direct:
 
     def fetch(self, cell: object) -> tuple[object, ...]:
         """Return what the cell holds."""
-        return self._mesh._fetch(cell)
+        return self._mesh._snapshot.fetch(cell)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.labels import Labels
-from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.model.proxies import ProxyRole
 from meshctl_operator.model.scopes import (
     EVERYTHING,
     EgressHosts,
     OutboundMode,
-    Scope,
-    imports_virtual_service,
     scope,
     scope_service,
     sidecar_diagnostics,
@@ -227,5 +223,4 @@ def test_virtual_services_are_imported_by_overlap(
     expected: bool,  # noqa: FBT001  (a column of the table)
 ) -> None:
     """A VirtualService is imported when one of its hosts overlaps a pattern in either direction and is not excluded."""
-    limited = Scope((), OutboundMode.ALLOW_ANY, ObjectKey(Kind.SIDECAR, "own", "sc"), (listener,))
-    assert imports_virtual_service(limited, namespace, hosts) is expected
+    assert listener.imports_virtual_service(namespace, hosts) is expected

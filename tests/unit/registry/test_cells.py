@@ -43,7 +43,8 @@ ROUTE = [{"route": [{"destination": {"host": "reviews"}}]}]
             obj("DestinationRule", {"host": "reviews"}),
             {
                 (Table.OBJECT, ObjectKey("DestinationRule", "shop", "x")),
-                (Table.DESTINATION_RULES, "*"),
+                (Table.RULES, "*"),
+                (Table.RULES, "reviews.shop.svc.cluster.local"),
                 (Table.DESTINATION_RULES, ("shop", "reviews.shop.svc.cluster.local")),
             },
         ),
@@ -51,7 +52,8 @@ ROUTE = [{"route": [{"destination": {"host": "reviews"}}]}]
             obj("DestinationRule", {"host": "*-a.com"}),
             {
                 (Table.OBJECT, ObjectKey("DestinationRule", "shop", "x")),
-                (Table.DESTINATION_RULES, "*"),
+                (Table.RULES, "*"),
+                (Table.RULES, PARTIAL_WILDCARDS),
                 (Table.DESTINATION_RULES, ("shop", "*-a.com")),
                 (Table.DESTINATION_RULES, ("shop", PARTIAL_WILDCARDS)),
             },

@@ -57,8 +57,8 @@ def test_touched_cells_are_those_of_old_and_new() -> None:
     registry = Registry()
     registry.apply(changes(upsert("a", "x.com")))
     applied = registry.apply(changes(upsert("a", "y.com")))
-    everything = Cell(Table.DESTINATION_RULES, "*")
-    assert applied.touched == {rules("x.com"), rules("y.com"), everything, Cell(Table.OBJECT, key("a"))}
+    keys = {Cell(Table.RULES, "x.com"), Cell(Table.RULES, "y.com")}
+    assert applied.touched == {rules("x.com"), rules("y.com"), *keys, Cell(Table.OBJECT, key("a"))}
     assert applied.changed == (key("a"),)
 
 
@@ -93,19 +93,53 @@ def test_oldest_first() -> None:
     assert [o.key.name for o in snapshot.fetch(rules("x.com"))] == ["b", "a", "c"]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["x.com", "y.com", None])), max_size=12))
-def test_any_history_ends_in_the_same_state_as_its_outcome(history: list[tuple[str, str | None]]) -> None:
+def test_key_tables_hold_keys() -> None:
+    """The tables by which all objects of a kind are walked over hold keys, the oldest first; an object is read by its key."""
+    registry = Registry()
+    young, old = (upsert(name, "x.com", creationTimestamp=f"2026-01-0{day}T00:00:00Z") for name, day in (("a", 2), ("b", 1)))
+    snapshot = registry.apply(changes(young, old)).snapshot
+    assert snapshot.fetch(Cell(Table.RULES, "*")) == (key("b"), key("a"))
+    assert snapshot.fetch(Cell(Table.OBJECT, key("a"))) == (young.object,)
+
+
+def test_an_edit_in_place_touches_no_key_table() -> None:
+    """Who walks over all keys need not walk again when an object stays where it is filed, as old as it was."""
+    registry = Registry()
+    registry.apply(changes(upsert("a", "x.com"), upsert("b", "x.com")))
+    applied = registry.apply(changes(upsert("a", "x.com", labels={"edited": "yes"})))
+    assert applied.touched == {rules("x.com"), Cell(Table.OBJECT, key("a"))}
+    assert [obj.meta.labels for obj in applied.snapshot.fetch(rules("x.com"))] == [{"edited": "yes"}, {}]
+
+
+def test_another_age_reorders_the_keys() -> None:
+    """An object that is replaced by one of another age may stand elsewhere among the keys, so those are touched."""
+    registry = Registry()
+    registry.apply(changes(*(upsert(name, "x.com", creationTimestamp="2026-01-02T00:00:00Z") for name in "ab")))
+    applied = registry.apply(changes(upsert("b", "x.com", creationTimestamp="2026-01-01T00:00:00Z")))
+    assert Cell(Table.RULES, "x.com") in applied.touched
+    assert applied.snapshot.fetch(Cell(Table.RULES, "x.com")) == (key("b"), key("a"))
+
+
+HOSTS = st.sampled_from(["x.com", "y.com", "*.com", "*-x.com", None])
+DAYS = st.sampled_from(["2026-01-01", "2026-01-02"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), HOSTS, DAYS), max_size=12))
+def test_any_history_ends_in_the_same_state_as_its_outcome(history: list[tuple[str, str | None, str]]) -> None:
     """However a set of objects came about, its cells read the same as those of a fresh registry, and untouched cells did not change."""
     registry, final = Registry(), {}
-    for name, host in history:
+    cells: set[Cell] = set()
+    for name, host, day in history:
         before = registry.snapshot
-        applied = registry.apply(changes(upsert(name, host) if host else Delete(key(name))))
-        for cell in {rules("x.com"), rules("y.com")} - applied.touched:
+        change = upsert(name, host, creationTimestamp=f"{day}T00:00:00Z") if host else Delete(key(name))
+        applied = registry.apply(changes(change))
+        cells |= applied.touched
+        for cell in cells - applied.touched:
             assert applied.snapshot.fetch(cell) == before.fetch(cell)
-        final[name] = host
-    fresh = Registry().apply(changes(*(upsert(name, host) for name, host in final.items() if host))).snapshot
-    for cell in (rules("x.com"), rules("y.com")):
-        assert [o.key for o in registry.snapshot.fetch(cell)] == [o.key for o in fresh.fetch(cell)]
+        final[name] = change
+    fresh = Registry().apply(changes(*final.values())).snapshot
+    for cell in cells:
+        assert registry.snapshot.fetch(cell) == fresh.fetch(cell)
     assert {cell for o in fresh.objects.values() for cell in cells_of(o, "cluster.local")} == {
         cell for o in registry.snapshot.objects.values() for cell in cells_of(o, "cluster.local")
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from meshctl_operator.xds.exchange import MAX_WAITING, Exchange, Sent
+from meshctl_operator.xds.events import Sent
+from meshctl_operator.xds.exchange import MAX_WAITING, Exchange
 
 
 def test_answer_settles_its_response_once() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import dataclass, fields
 
 import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 
-from meshctl_operator.xds.resources import TypeUrl, make_resource
+from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
 
 BODY = b"\x0a\x01a"
 
@@ -65,6 +66,22 @@ def test_repr_has_no_body() -> None:
 
 
 def test_short_names_and_order() -> None:
-    """The types are in the order in which additions are sent; CDS and LDS list everything in SotW."""
-    assert [type_url.short for type_url in TypeUrl] == ["CDS", "EDS", "LDS", "RDS", "SDS"]
+    """The types are in the order in which additions are sent; CDS and LDS list everything in SotW, which does not have VHDS."""
+    assert [type_url.short for type_url in TypeUrl] == ["CDS", "EDS", "LDS", "RDS", "VHDS", "SDS"]
     assert [type_url.short for type_url in TypeUrl if type_url.full_state] == ["CDS", "LDS"]
+    assert [type_url.short for type_url in TypeUrl if type_url.legacy_wildcard] == ["CDS", "LDS", "VHDS"]
+    assert [type_url.short for type_url in TypeUrl if type_url.delta_only] == ["VHDS"]
+
+
+def test_other_kinds_of_resources_may_carry_more() -> None:
+    """A subclass with further facts beside is a resource like any other."""
+
+    @dataclass(frozen=True, slots=True, eq=False)
+    class Annotated(XdsResource):
+        origin: str = ""
+
+    plain = make_resource(TypeUrl.CLUSTER, "a", BODY, eds_name="endpoints")
+    facts = {entry.name: getattr(plain, entry.name) for entry in fields(XdsResource)}
+    annotated = Annotated(**facts, origin="here")
+    assert annotated == plain
+    assert (annotated.eds_name, annotated.origin) == ("endpoints", "here")

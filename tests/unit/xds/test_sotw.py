@@ -72,7 +72,7 @@ def test_version_depends_on_the_content_alone() -> None:
     assert versions[0] != versions[2]
 
 
-@pytest.mark.parametrize("type_url", list(TypeUrl), ids=lambda t: t.short)
+@pytest.mark.parametrize("type_url", [t for t in TypeUrl if not t.delta_only], ids=lambda t: t.short)
 def test_first_request_is_answered_whatever_its_version(type_url: TypeUrl) -> None:
     """On a new stream version and nonce of the client do not count."""
     stream = SotwStream()
@@ -108,6 +108,22 @@ def test_name_that_was_dropped_in_a_stale_request_is_sent_again() -> None:
     assert stream.next_response(current) is None
     request(stream, TypeUrl.ENDPOINT, "ab", second)
     assert marks(response(stream, current)) == {"b": "1"}
+
+
+def test_everything_that_was_dropped_in_a_stale_request_is_sent_again() -> None:
+    """The same holds for a client that wants everything."""
+    stream = SotwStream()
+    current = state(TypeUrl.ENDPOINT, a="1")
+    request(stream, TypeUrl.ENDPOINT, "*")
+    first = response(stream, current).nonce
+    request(stream, TypeUrl.ENDPOINT, "*", first)
+    current = state(TypeUrl.ENDPOINT, 2, a="1", b="1")
+    second = response(stream, current).nonce
+    request(stream, TypeUrl.ENDPOINT, "", first)
+    request(stream, TypeUrl.ENDPOINT, "*", first)
+    assert stream.next_response(current) is None
+    request(stream, TypeUrl.ENDPOINT, "*", second)
+    assert marks(response(stream, current)) == {"a": "1", "b": "1"}
 
 
 def test_repeated_request_asks_for_endpoints_again() -> None:
@@ -195,3 +211,10 @@ def test_removed_cluster_stays_listed_until_routes_are_acked() -> None:
     assert stream.next_response(after) is None
     request(stream, TypeUrl.ROUTE, "r", nonce)
     assert sorted(marks(response(stream, after))) == ["new"]
+
+
+def test_types_of_the_delta_variant_are_not_served() -> None:
+    """Virtual hosts are discovered in the Delta variant only: the request is understood as one for a type that is not served."""
+    stream = SotwStream()
+    assert request(stream, TypeUrl.VIRTUAL_HOST).type_url is None
+    assert stream.next_response(state(TypeUrl.VIRTUAL_HOST, a="1")) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshctl_operator.xds.resources import TypeUrl, make_resource
-from meshctl_operator.xds.state import ViewState, view_state
+from meshctl_operator.xds.state import view_state
 
 
 def test_resources_are_found_by_type_and_name() -> None:
@@ -15,11 +15,10 @@ def test_resources_are_found_by_type_and_name() -> None:
     assert state.of(TypeUrl.ROUTE) == {}
 
 
-def test_endpoints_have_the_name_of_their_cluster_unless_mapped() -> None:
-    """Clusters discover endpoints under their own name or under the mapped one."""
-    state = ViewState(1, {}, {"a": "shared"})
-    assert (state.eds_name("a"), state.eds_name("b")) == ("shared", "b")
-    assert view_state(1, []).eds_name("a") == "a"
+def test_endpoints_have_the_name_of_their_cluster_unless_it_says_otherwise() -> None:
+    """Clusters discover endpoints under their own name or under the one that they name."""
+    state = view_state(1, [make_resource(TypeUrl.CLUSTER, "a", b"1", eds_name="shared"), make_resource(TypeUrl.CLUSTER, "b", b"1")])
+    assert [state.eds_name(name) for name in ("a", "b", "gone")] == ["shared", "b", "gone"]
 
 
 def test_repr_has_no_resources() -> None:

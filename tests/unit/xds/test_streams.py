@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
 from meshctl_operator.base.errors import ProtocolViolation
+from meshctl_operator.base.shards import ShardedMap, shard_of
 from meshctl_operator.xds.delta import DeltaStream
 from meshctl_operator.xds.events import Push
-from meshctl_operator.xds.resources import TypeUrl
+from meshctl_operator.xds.resources import TypeUrl, XdsResource
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState, view_state
 from tests.support.xds_rig import sample
@@ -116,26 +118,34 @@ def test_equal_state_is_silent(driver: Driver) -> None:
     assert not driver.stream.in_flight
 
 
-def test_unchanged_mapping_is_not_looked_into(driver: Driver) -> None:
-    """A type whose mapping is the very same object costs nothing: its resources are not compared."""
+class Watched(dict[str, XdsResource]):
+    """A shard that counts how often it is looked into."""
 
-    class Watched(dict[str, Any]):
-        looked = 0
+    looked = 0
 
-        def __getitem__(self, key: str) -> Any:
-            Watched.looked += 1
-            return super().__getitem__(key)
+    def get(self, *args: Any) -> Any:
+        """Count."""
+        self.looked += 1
+        return super().get(*args)
 
-        def __iter__(self) -> Iterator[str]:
-            Watched.looked += 1
-            return super().__iter__()
+    def items(self) -> Any:
+        """Count."""
+        self.looked += 1
+        return super().items()
 
-    clusters = Watched({"a": sample(TypeUrl.CLUSTER, "a")})
+
+def test_only_what_is_not_shared_is_looked_into(driver: Driver) -> None:
+    """An unchanged mapping, and the unchanged part of a changed one, cost nothing: their resources are not compared."""
+    clusters = ShardedMap.of({name: sample(TypeUrl.CLUSTER, name) for name in ("a", "b")})
+    watched = {shard_of(name): Watched(clusters.shards[shard_of(name)]) for name in ("a", "b")}
+    clusters = ShardedMap(tuple(watched.get(number, shard) for number, shard in enumerate(clusters.shards)))
     driver.subscribe(TypeUrl.CLUSTER)
     driver.settle(ViewState(1, {TypeUrl.CLUSTER: clusters}))
-    Watched.looked = 0
-    assert driver.pushes(ViewState(2, {TypeUrl.CLUSTER: clusters})) == []
-    assert Watched.looked == 0
+    for shard in watched.values():
+        shard.looked = 0
+    assert not driver.stream.has_next(ViewState(2, {TypeUrl.CLUSTER: clusters}))
+    assert driver.stream.has_next(ViewState(3, {TypeUrl.CLUSTER: clusters.with_items({"b": sample(TypeUrl.CLUSTER, "b", "2")})}))
+    assert watched[shard_of("a")].looked == 0
 
 
 def test_updated_cluster_has_its_endpoints_follow_without_waiting(driver: Driver) -> None:
@@ -156,6 +166,33 @@ def test_following_endpoints_wait_for_the_response_in_flight(driver: Driver) -> 
     assert shorts(driver.pushes(updated)) == ["CDS"]
     driver.ack(endpoints)
     assert [(push.type_url.short, push.changed) for push in driver.pushes(updated)] == [("EDS", ("a",))]
+
+
+def led_to(revision: int, mark: str, *clusters: str) -> ViewState:
+    """Return a state with clusters that discover their endpoints, and a listener and a route configuration of a version."""
+    found = [replace(sample(TypeUrl.CLUSTER, name), eds_name=name) for name in clusters]
+    endpoints = [sample(TypeUrl.ENDPOINT, name) for name in clusters]
+    return view_state(revision, [*found, *endpoints, sample(TypeUrl.LISTENER, "a", mark), sample(TypeUrl.ROUTE, "a", mark)])
+
+
+def test_what_leads_to_a_new_cluster_waits_for_its_endpoints(driver: Driver) -> None:
+    """Envoy cannot use a new cluster before it has its endpoints, which it asks for when it has the cluster: a request would be lost."""
+    subscribe_all(driver, "a")
+    driver.settle(led_to(1, "1", "a"))
+    new = led_to(2, "2", "a", "b")
+    assert shorts(driver.pushes(new)) == ["CDS"]
+    driver.subscribe(TypeUrl.ENDPOINT, "b")
+    assert shorts(driver.pushes(new)) == ["EDS", "LDS", "RDS"]
+
+
+def test_a_client_that_has_answered_new_clusters_does_not_wait(driver: Driver) -> None:
+    """One that never asks for endpoints must not go without routes."""
+    subscribe_all(driver, "a")
+    driver.settle(led_to(1, "1", "a"))
+    new = led_to(2, "2", "a", "b")
+    (clusters,) = driver.pushes(new)
+    driver.ack(clusters)
+    assert shorts(driver.pushes(new)) == ["LDS", "RDS"]
 
 
 def test_endpoints_that_are_not_wanted_do_not_follow(driver: Driver) -> None:

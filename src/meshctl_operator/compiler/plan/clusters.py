@@ -1,14 +1,16 @@
-"""Plan the outbound clusters of a proxy: one per port of each service in its scope, and one more per subset."""
+"""Plan the outbound clusters of a service: one per port, and one more per subset; and those that every proxy has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, assert_never
 
 from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.networking.destination_rule import TrafficPolicy
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
+from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.hostname import is_wildcard
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.compiler.inputs.clusters import (
@@ -25,54 +27,51 @@ from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH, outbound_cluster
 from meshctl_operator.compiler.plan import cluster_policies as policies
-from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
-from meshctl_operator.compiler.plan.localities import by_locality, usable_endpoints
+from meshctl_operator.compiler.plan.localities import by_locality, candidates, usable
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
-from meshctl_operator.model.destination_rules import MergedRule, destination_rule, policy_diagnostics
-from meshctl_operator.model.endpoints import Endpoint, endpoints, selector_diagnostics
+from meshctl_operator.model.destination_rules import MergedRule, destination_rule
+from meshctl_operator.model.endpoints import Endpoint, endpoints
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.policies import effective_policy, subset_names
 from meshctl_operator.model.proxies import ProxyRole
-from meshctl_operator.model.scopes import scope, sidecar_diagnostics
-from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry, service_diagnostics
+from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry
+from meshctl_operator.model.vantage import STRANGER
 from meshctl_operator.model.views import OutboundView
-
-__all__ = ["plan_inbound_clusters", "plan_outbound_clusters"]
 
 ClusterPlans = tuple[Planned[ClusterInput], ...]
 PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
 _UNIX: Final = "unix://"
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The part of a view that the clusters of one service depend on."""
+    """The part of a view that the clusters of one service depend on. ``namespace`` and ``labels`` are a vantage: narrowed, if possible."""
 
     role: ProxyRole
     namespace: str
     labels: Labels
     local: bool
+    _hash: int = field(init=False, repr=False, compare=False)
 
 
-def plan_outbound_clusters(ctx: Context, view: OutboundView) -> Compiled[ClusterPlans]:
-    """Return the clusters of everything that the view can send to, in the order of its scope, then the fixed ones."""
-    client = Client(view.role, view.namespace, view.labels, view.local)
-    clusters: list[Planned[ClusterInput]] = []
-    found: list[Diagnostic] = []
-    for service in ctx.derive(scope, view).services:
-        compiled = ctx.derive(plan_service_clusters, client, service)
-        clusters += compiled.value
-        found += compiled.diagnostics
-    clusters.append(planned(ctx.derive(black_hole), ()))
-    if view.role is ProxyRole.SIDECAR:
-        clusters.append(planned(ctx.derive(passthrough), ()))
-        found += ctx.derive(sidecar_diagnostics, view.namespace)
-    found += ctx.derive(service_diagnostics)
-    found += ctx.derive(selector_diagnostics)
-    found += ctx.derive(policy_diagnostics)
-    return Compiled(tuple(clusters), tuple(found))
+@lru_cache(maxsize=4096)
+def clients(view: OutboundView) -> tuple[Client, Client]:
+    """Return the client of a view as it is, and as a stranger to what it looks at; the very same ones for each shard."""
+    return (
+        Client(view.role, view.namespace, view.labels, view.local),
+        Client(view.role, STRANGER, (), view.local),
+    )
+
+
+def plan_fixed_clusters(ctx: Context, role: ProxyRole) -> ClusterPlans:
+    """Return the clusters that every proxy of a role has, whatever the services."""
+    fixed = [planned(black_hole(ctx), ())]
+    if role is ProxyRole.SIDECAR:
+        fixed.append(planned(passthrough(ctx), ()))
+    return tuple(fixed)
 
 
 # Fixed clusters
@@ -261,9 +260,9 @@ def _assignment(ctx: Context, target: _Target) -> EndpointsInput | None:
     if service.resolution is Resolution.PASSTHROUGH and not declared:
         number = port.target_port if isinstance(port.target_port, int) and port.target_port else port.number
         declared = (Endpoint(service.host, number, port.name, service.source),)
-    usable = usable_endpoints(declared, service, port, target.rule, target.subset)
     # The cluster id is the mesh's only one: a cluster is planned for proxies of all of them alike.
-    localities = by_locality((each for each in usable if not each.address.startswith(_UNIX)), "Kubernetes")
+    every = candidates((each for each in declared if not each.address.startswith(_UNIX)), "Kubernetes")
+    localities = by_locality(usable(every, service, port, target.rule, target.subset))
     return EndpointsInput(target.name, localities) if localities else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from meshctl_operator.base.hostname import is_ip
 from meshctl_operator.model.services import Service
@@ -102,6 +103,7 @@ def _with_port(host: str, port: int) -> tuple[str, ...]:
     return (_bracketed(host), domain_name(host, port)) if port else (_bracketed(host),)
 
 
+@lru_cache(maxsize=1 << 16)
 def _bracketed(host: str) -> str:
     try:
         return f"[{host}]" if ":" in host and ipaddress.ip_address(host).version == 6 else host  # noqa: PLR2004  (the version of the protocol)

@@ -1,49 +1,84 @@
-"""Plan the endpoints of one outbound EDS cluster."""
+"""Plan the endpoints of the outbound EDS clusters of one service."""
 
 from __future__ import annotations
 
-from meshctl_operator.base.objects import ObjectKey
+from dataclasses import replace
+from typing import NamedTuple
+
 from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import split_outbound_cluster
-from meshctl_operator.compiler.plan.localities import by_locality, usable_endpoints, with_failover
+from meshctl_operator.compiler.plan.clusters import Client
+from meshctl_operator.compiler.plan.localities import Candidate, by_locality, candidates, usable, with_failover
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
-from meshctl_operator.model.endpoints import Endpoint, endpoints
+from meshctl_operator.model.endpoints import endpoints
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.policies import declared_policy
-from meshctl_operator.model.scopes import scope_service
-from meshctl_operator.model.services import Resolution
-from meshctl_operator.model.views import EndpointView, OutboundView
+from meshctl_operator.model.proxies import NOWHERE
+from meshctl_operator.model.services import Service
+from meshctl_operator.model.views import EndpointView
 
 
-def plan_endpoints(ctx: Context, view: OutboundView, where: EndpointView, cluster: str) -> Planned[EndpointsInput]:
-    """Return the endpoints of a cluster for a proxy that stands ``where``.
+class EndpointReach(NamedTuple):
+    """What of the place of a proxy decides which endpoints it gets, and in which order."""
 
-    A cluster that is not known, or that resolves its endpoints by DNS, has none; that is an answer as well, since Envoy waits for one.
+    locality: bool = False
+    node: bool = False
+
+    def narrowed(self, where: EndpointView) -> EndpointView:
+        """Return the place without what does not matter."""
+        return replace(
+            where,
+            locality=where.locality if self.locality else NOWHERE,
+            network="",
+            node_name=where.node_name if self.node else "",
+        )
+
+    def joined(self, other: EndpointReach) -> EndpointReach:
+        """Return what matters to either."""
+        return EndpointReach(self.locality or other.locality, self.node or other.node)
+
+
+def endpoint_reach(ctx: Context, client: Client, service: Service, clusters: tuple[str, ...]) -> EndpointReach:
+    """Return what of the place of a proxy matters for the endpoints of a service."""
+    rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
+    parts = (split_outbound_cluster(cluster) for cluster in clusters)
+    return EndpointReach(any(found is not None and _fails_over(ctx, rule, found[1], found[0]) for found in parts), service.node_local)
+
+
+def plan_endpoints(
+    ctx: Context, client: Client, where: EndpointView, service: Service, clusters: tuple[str, ...]
+) -> tuple[Planned[EndpointsInput], ...]:
+    """Return the endpoints of the named clusters of a service for a proxy that stands ``where`` (tracked).
+
+    A cluster without endpoints gets an answer as well, since Envoy waits for one.
     """
+    rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
+    every = candidates(
+        (
+            endpoint
+            for endpoint in ctx.derive(endpoints, service.host, service.namespace)
+            if endpoint.is_ip_or_socket and not (service.node_local and endpoint.node_name != where.node_name)
+        ),
+        where.cluster_id,
+    )
+    return tuple(_plan(ctx, cluster, every, service, rule, where) for cluster in clusters)
+
+
+def _plan(
+    ctx: Context, cluster: str, every: tuple[Candidate, ...], service: Service, rule: MergedRule | None, where: EndpointView
+) -> Planned[EndpointsInput]:
     name = split_outbound_cluster(cluster)
-    if name is None:
-        return planned(EndpointsInput(cluster), ())
-    number, subset, host = name
-    service = ctx.derive(scope_service, view, host)
-    port = service.port(number) if service else None
-    if service is None or port is None or service.resolution in {Resolution.DNS_LB, Resolution.DNS_ROUND_ROBIN_LB}:
-        return planned(EndpointsInput(cluster), (service.source,) if service else ())
-    rule = ctx.derive(destination_rule, view.namespace, view.labels, service)
-    found = [
-        endpoint
-        for endpoint in usable_endpoints(ctx.derive(endpoints, service.host, service.namespace), service, port, rule, subset)
-        if endpoint.is_ip_or_socket and not (service.node_local and endpoint.node_name != where.node_name)
-    ]
-    localities = by_locality(found, where.cluster_id)
-    if _fails_over(ctx, rule, subset, number):
+    port = service.port(name[0]) if name is not None else None
+    if name is None or port is None:
+        return planned(EndpointsInput(cluster), (service.source,))
+    found = usable(every, service, port, rule, name[1])
+    localities = by_locality(found)
+    if _fails_over(ctx, rule, name[1], name[0]):
         localities = with_failover(localities, where.locality)
-    return planned(EndpointsInput(cluster, localities), (service.source, *_sources(found), *(rule.provenance if rule else ())))
-
-
-def _sources(found: list[Endpoint]) -> tuple[ObjectKey, ...]:
-    return tuple(dict.fromkeys(endpoint.source for endpoint in found))
+    sources = dict.fromkeys(candidate.endpoint.source for candidate in found)
+    return planned(EndpointsInput(cluster, localities), (service.source, *sources, *(rule.provenance if rule else ())))
 
 
 def _fails_over(ctx: Context, rule: MergedRule | None, subset: str, port: int) -> bool:

@@ -19,7 +19,7 @@ from meshctl_operator.model import gateway_codes as codes
 from meshctl_operator.model.gateways import GatewayServer, hosts_for_namespace, merged_gateway
 from meshctl_operator.model.services import service
 from meshctl_operator.model.views import GatewayView, SecretView
-from meshctl_operator.model.virtual_services import ResolvedVirtualService, virtual_services
+from meshctl_operator.model.virtual_services import ResolvedVirtualService, resolved, virtual_services
 
 
 def plan_gateway_listeners(ctx: Context, view: GatewayView) -> Compiled[tuple[Planned[ListenerInput], ...]]:
@@ -38,7 +38,8 @@ def plan_gateway_listeners(ctx: Context, view: GatewayView) -> Compiled[tuple[Pl
 
 def gateway_virtual_services(ctx: Context, namespace: str, gateway: str) -> tuple[ResolvedVirtualService, ...]:
     """Return the VirtualServices of a Gateway that speak about TCP or TLS, by precedence (tracked)."""
-    return tuple(item for item in ctx.derive(virtual_services, namespace, gateway) if item.spec.tcp or item.spec.tls)
+    keys = (item.key for item in ctx.derive(virtual_services, namespace, gateway) if item.has_l4)
+    return tuple(item for key in keys if (item := ctx.derive(resolved, key)) is not None)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
+from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.inputs.routes import (
@@ -30,17 +30,19 @@ from meshctl_operator.compiler.plan.route_actions import DestinationPlan, Forwar
 from meshctl_operator.compiler.plan.route_matches import MatchBlock
 from meshctl_operator.compiler.plan.route_retries import default_retries
 from meshctl_operator.compiler.plan.route_texts import header_name_problem, plain_text_problem
-from meshctl_operator.incremental.context import Context
+from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model.policies import HashCookie, HashPolicy, consistent_hash, destination_rule
 from meshctl_operator.model.scopes import scope_service
 from meshctl_operator.model.services import Service, service
+from meshctl_operator.model.vantage import STRANGER, insiders
 from meshctl_operator.model.views import OutboundView
-from meshctl_operator.model.virtual_services import ResolvedVirtualService, resolved
+from meshctl_operator.model.virtual_services import ResolvedVirtualService, resolved, route_reach
 
 UNKNOWN_SERVICE: Final = "UnknownService"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
+@hash_once
 @dataclass(frozen=True, slots=True)
 class RouteTarget:
     """For whom routes are compiled.
@@ -56,6 +58,36 @@ class RouteTarget:
     labels: Labels = ()
     tls: bool = False
     view: OutboundView | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
+
+
+class Targets:
+    """The narrowest target for each thing that routes are compiled for, so that proxies share what comes out the same for them.
+
+    A sidecar whose Sidecar object limits its services has the routes of its view; all others those of their namespace, or of a stranger.
+    """
+
+    def __init__(self, ctx: Context, proxy: RouteTarget) -> None:
+        """Narrow the target of a proxy."""
+        self._ctx = ctx
+        self._limited = proxy.view is not None and proxy.view.sidecar is not None
+        self._proxy = proxy if self._limited else replace(proxy, view=None)
+        self._stranger = replace(self._proxy, namespace=STRANGER, labels=())
+
+    def for_rules(self, key: ObjectKey) -> RouteTarget:
+        """Return the target for the routes of a VirtualService."""
+        if self._limited:
+            return self._proxy
+        reach = self._ctx.derive(route_reach, key)
+        if self._proxy.namespace in reach.namespaces:
+            return self._proxy
+        labels = tuple(pair for pair in self._proxy.labels if pair[0] in reach.labels) if reach.labels else ()
+        return replace(self._stranger, labels=labels) if labels else self._stranger
+
+    def for_host(self, host: str) -> RouteTarget:
+        """Return the target for the route of a service that no VirtualService claims."""
+        known = self._limited or self._proxy.namespace in self._ctx.derive(insiders, host)
+        return self._proxy if known else self._stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +116,12 @@ def plan_routes(ctx: Context, target: RouteTarget, key: ObjectKey) -> RoutesPlan
             if not rule.has_match or route.match.is_catch_all:
                 return binder.result()
     return binder.result()
+
+
+@firewall
+def has_routes(ctx: Context, target: RouteTarget, key: ObjectKey) -> bool:
+    """Tell whether any rule of the VirtualService applies to the target (tracked)."""
+    return bool(ctx.derive(plan_routes, target, key).routes)
 
 
 def plan_default_route(ctx: Context, target: RouteTarget, host: str, port: int) -> RoutesPlan:
@@ -237,8 +275,3 @@ def _operation(action: ActionInput, match: RouteMatchInput, name: str, port: int
     if isinstance(action, ForwardInput) and isinstance(action.clusters, str) and (parts := split_outbound_cluster(action.clusters)):
         return f"{parts[2]}:{parts[0]}{path}"
     return f"{name}:{port}{path}"
-
-
-def provenance_of(plans: Iterable[RoutesPlan]) -> tuple[ObjectKey, ...]:
-    """Return the objects of several plans, each once."""
-    return tuple(dict.fromkeys(key for plan in plans for key in plan.provenance))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from meshctl_operator.base.labels import selects
@@ -18,9 +18,22 @@ _CANONICAL_NAMES: Final = ("service.istio.io/canonical-name", "app.kubernetes.io
 _CANONICAL_REVISIONS: Final = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
 
 
-def usable_endpoints(
-    endpoints: Iterable[Endpoint], service: Service, port: ServicePort, rule: MergedRule | None, subset: str
-) -> tuple[Endpoint, ...]:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An endpoint of a service beside what is emitted of it, made once for all subsets that may select it."""
+
+    endpoint: Endpoint
+    labels: Mapping[str, str]
+    input: LbEndpointInput
+
+
+def candidates(endpoints: Iterable[Endpoint], cluster_id: str) -> tuple[Candidate, ...]:
+    """Return the endpoints in order of address and port, as candidates for clusters."""
+    ordered = sorted(endpoints, key=lambda each: (each.address, each.port))
+    return tuple(Candidate(each, dict(each.labels), _lb_endpoint(each, cluster_id)) for each in ordered)
+
+
+def usable(found: Iterable[Candidate], service: Service, port: ServicePort, rule: MergedRule | None, subset: str) -> tuple[Candidate, ...]:
     """Return the endpoints that a cluster may use: those of the port and subset that may get traffic.
 
     Endpoints that are not ready are sent as unhealthy, so that none of them ever gets traffic by panic routing, unless the policy
@@ -28,15 +41,15 @@ def usable_endpoints(
     """
     outlier = declared_policy(rule, subset, port.number).outlier_detection
     with_unhealthy = outlier is None or outlier.min_health_percent <= 0
-    with_draining = bool(dict(service.labels).get(PERSISTENT_SESSION_LABEL))
-    found = rule.subset(subset) if rule and subset else None
-    wanted = found.labels if found else {}
+    with_draining = any(name == PERSISTENT_SESSION_LABEL and value for name, value in service.labels)
+    declared = rule.subset(subset) if rule and subset else None
+    wanted = declared.labels if declared else {}
     return tuple(
-        endpoint
-        for endpoint in endpoints
-        if endpoint.port_name == port.name
-        and _is_served(endpoint.health, with_unhealthy=with_unhealthy, with_draining=with_draining)
-        and selects(wanted, dict(endpoint.labels))
+        each
+        for each in found
+        if each.endpoint.port_name == port.name
+        and _is_served(each.endpoint.health, with_unhealthy=with_unhealthy, with_draining=with_draining)
+        and (not wanted or selects(wanted, each.labels))
     )
 
 
@@ -54,18 +67,13 @@ def _is_served(health: Health, *, with_unhealthy: bool, with_draining: bool) -> 
             assert_never(health)
 
 
-def by_locality(endpoints: Iterable[Endpoint], cluster_id: str) -> tuple[LocalityInput, ...]:
-    """Return the endpoints grouped by locality, localities and endpoints in order."""
+def by_locality(found: Iterable[Candidate]) -> tuple[LocalityInput, ...]:
+    """Return the endpoints grouped by locality, localities in order, endpoints as they come."""
     groups: dict[Locality, list[LbEndpointInput]] = {}
-    for endpoint in endpoints:
-        groups.setdefault(endpoint.locality, []).append(_lb_endpoint(endpoint, cluster_id))
+    for each in found:
+        groups.setdefault(each.endpoint.locality, []).append(each.input)
     return tuple(
-        LocalityInput(
-            endpoints=tuple(sorted(groups[place], key=lambda each: (each.address, each.port))),
-            region=place.region,
-            zone=place.zone,
-            sub_zone=place.sub_zone,
-        )
+        LocalityInput(endpoints=tuple(groups[place]), region=place.region, zone=place.zone, sub_zone=place.sub_zone)
         for place in sorted(groups)
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import SHARDS
 from meshctl_operator.compiler import listener_codes
 from meshctl_operator.compiler.inputs.listeners import (
     MATCH_ALL,
@@ -22,12 +23,13 @@ from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import outbound_manager
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
-from meshctl_operator.compiler.plan.outbound_services import WILDCARD, Contribution, service_contributions
+from meshctl_operator.compiler.plan.outbound_services import WILDCARD, Contribution, concerned_view, service_contributions, stranger_view
 from meshctl_operator.compiler.plan.tcp_routes import plain_proxy
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.proxies import InterceptionMode
-from meshctl_operator.model.scopes import OutboundMode, scope
+from meshctl_operator.model.scopes import OutboundMode, scope, scope_shard
+from meshctl_operator.model.vantage import insiders_of_shard
 from meshctl_operator.model.views import OutboundView
 
 HTTP_PROXY_ROUTE: Final = "http_proxy"
@@ -48,8 +50,9 @@ def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[
         imported = ctx.derive(scope, view)
         fallback = BLACK_HOLE if imported.outbound_mode is OutboundMode.REGISTRY_ONLY else PASSTHROUGH
         drafts: dict[tuple[str, int], _Draft] = {}
+        wanted = {host: each for number in range(SHARDS) for host, each in ctx.derive(contributions_of_shard, view, number).items()}
         for service in imported.services:
-            contributions = ctx.derive(service_contributions, view, service)
+            contributions = wanted[service.host]
             found += contributions.diagnostics
             for contribution in contributions.value:
                 draft = drafts.setdefault((contribution.address, contribution.port), _Draft(contribution))
@@ -58,6 +61,18 @@ def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[
         if view.interception is not InterceptionMode.NONE:
             listeners.append(planned(_capture(settings, view, fallback), (view.sidecar,)))
     return Compiled(tuple(sorted(listeners, key=lambda listener: listener.input.name)), tuple(found))
+
+
+def contributions_of_shard(ctx: Context, view: OutboundView, number: int) -> dict[str, Compiled[tuple[Contribution, ...]]]:
+    """Return what the services of one shard of the scope ask for, by host (tracked)."""
+    services = ctx.derive(scope_shard, view, number)
+    if not services:
+        return {}
+    insiders, stranger = ctx.derive(insiders_of_shard, number), stranger_view(view)
+    return {
+        service.host: ctx.derive(service_contributions, concerned_view(ctx, view, stranger, service, insiders[service.host]), service)
+        for service in services
+    }
 
 
 @dataclass(slots=True)

@@ -23,8 +23,10 @@ from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.proxies import InterceptionMode
 from meshctl_operator.model.scopes import scope_service
 from meshctl_operator.model.services import Resolution, Service, ServicePort, ServiceRegistry
+from meshctl_operator.model.vantage import STRANGER
 from meshctl_operator.model.views import OutboundView
-from meshctl_operator.model.virtual_services import MESH, ResolvedVirtualService, scoped_virtual_services
+from meshctl_operator.model.virtual_services import MESH, ResolvedVirtualService, resolved, scoped_virtual_services
+from meshctl_operator.registry.cells import MESH_L4, Cell, Table
 
 WILDCARD: Final = "0.0.0.0"  # noqa: S104  (outbound listeners are not bound; traffic is redirected to them)
 RESERVED_PORTS: Final = frozenset({15021, 15090})
@@ -101,7 +103,28 @@ def headless_addresses(ctx: Context, host: str, namespace: str, port_name: str) 
 
 def l4_virtual_services(ctx: Context, view: OutboundView) -> tuple[ResolvedVirtualService, ...]:
     """Return the VirtualServices of the scope that speak about TCP or TLS, by precedence (tracked)."""
-    return tuple(item for item in ctx.derive(scoped_virtual_services, view) if item.spec.tcp or item.spec.tls)
+    if not ctx.fetch(Cell(Table.VIRTUAL_SERVICES, MESH_L4)):
+        return ()
+    keys = (item.key for item in ctx.derive(scoped_virtual_services, view) if item.has_l4)
+    return tuple(item for key in keys if (item := ctx.derive(resolved, key)) is not None)
+
+
+def concerned_view(ctx: Context, view: OutboundView, stranger: OutboundView, service: Service, insiders: frozenset[str]) -> OutboundView:
+    """Return the view that the listeners of a service depend on: that of a stranger, unless who asks may matter.
+
+    HTTP ports ask for the same everywhere. TCP ports are shaped by the DestinationRule that the namespace sees, and by the TCP and TLS
+    rules of VirtualServices that reach it.
+    """
+    if all(port.protocol.is_http for port in service.ports):
+        return stranger
+    if view.sidecar is not None or view.namespace in insiders or ctx.fetch(Cell(Table.VIRTUAL_SERVICES, MESH_L4)):
+        return view
+    return stranger
+
+
+def stranger_view(view: OutboundView) -> OutboundView:
+    """Return the view without namespace, labels and Sidecar."""
+    return OutboundView(view.role, STRANGER, "", interception=view.interception, http10=view.http10, local=view.local)
 
 
 def _binds(ctx: Context, service: Service, port: ServicePort) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -26,6 +26,8 @@ from meshctl_operator.model.virtual_services import (
     MESH,
     Place,
     ResolvedVirtualService,
+    VirtualServiceHead,
+    head,
     resolved,
     virtual_service_keys,
 )
@@ -173,13 +175,13 @@ def mesh_owners(ctx: Context, host: str) -> tuple[tuple[ObjectKey, frozenset[str
 def _mesh_hosts(ctx: Context) -> dict[str, tuple[tuple[ObjectKey, frozenset[str]], ...]]:
     found: dict[str, tuple[tuple[ObjectKey, frozenset[str]], ...]] = {}
     for key in virtual_service_keys(ctx, MESH):
-        item = ctx.derive(resolved, key)
+        item = ctx.derive(head, key)
         if item is not None:
             for host in dict.fromkeys(host.lower() for host in item.hosts):
                 found[host] = (*found.get(host, ()), (key, _audience(item)))
     return found
 
 
-def _audience(item: ResolvedVirtualService) -> frozenset[str]:
+def _audience(item: ResolvedVirtualService | VirtualServiceHead) -> frozenset[str]:
     """Return the namespaces that see it; ``*`` alone where all do. A private one is meant to beat a public one, so the two do not meet."""
     return frozenset({EVERYWHERE}) if EVERYWHERE in item.export_to else frozenset(item.export_to) - {_NOWHERE}

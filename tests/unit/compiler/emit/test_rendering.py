@@ -7,7 +7,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from meshctl_operator.compiler.emit.rendering import as_json
 from meshctl_operator.compiler.emit.resources import CLUSTER_TYPE
-from meshctl_operator.compiler.resources import CompiledResource
+from meshctl_operator.compiler.resources import compiled_resource
 
 
 def test_original_names_and_nested_messages() -> None:
@@ -17,7 +17,7 @@ def test_original_names_and_nested_messages() -> None:
     options = http_protocol_options_pb2.HttpProtocolOptions()
     options.explicit_http_config.http2_protocol_options.SetInParent()
     cluster.typed_extension_protocol_options["o"].Pack(options)
-    assert as_json(CompiledResource(CLUSTER_TYPE, "a", cluster.SerializeToString(), ())) == {
+    assert as_json(compiled_resource(CLUSTER_TYPE, "a", cluster.SerializeToString())) == {
         "name": "a",
         "connect_timeout": "10s",
         "typed_extension_protocol_options": {

@@ -12,8 +12,8 @@ from meshctl_operator.compiler.emit import resources
 
 def test_type_urls_are_those_of_the_messages() -> None:
     """The names under which xDS knows the messages."""
-    assert resources.CLUSTER_TYPE == "type.googleapis.com/envoy.config.cluster.v3.Cluster"
-    assert resources.SECRET_TYPE == "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+    assert str(resources.CLUSTER_TYPE) == "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    assert str(resources.SECRET_TYPE) == "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 
 
 def test_an_emitter_that_wavers_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,4 +25,4 @@ def test_an_emitter_that_wavers_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(resources, "sys", SimpleNamespace(flags=SimpleNamespace(dev_mode=True)))
     with pytest.raises(AssertionError, match="emit_wavering gave different bytes"):
-        resources._bytes(emit_wavering, None, emit_wavering(None))
+        resources.serialised(emit_wavering, None, emit_wavering(None))

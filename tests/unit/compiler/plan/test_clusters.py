@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from meshctl_operator.base.durations import Duration
+from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.inputs.clusters import (
     ClusterInput,
     Discovery,
@@ -16,10 +17,10 @@ from meshctl_operator.compiler.inputs.clusters import (
     RetryBudgetInput,
     UpstreamHttp,
 )
-from meshctl_operator.compiler.plan.clusters import plan_outbound_clusters
 from meshctl_operator.model.proxies import ProxyRole
 from meshctl_operator.model.views import OutboundView
 from tests.support.mesh_text import TextMesh
+from tests.support.plans import plan_outbound_clusters
 
 SIDECAR = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local")
 GATEWAY = replace(SIDECAR, role=ProxyRole.ROUTER)
@@ -256,12 +257,15 @@ def test_unusable_values_cost_only_themselves() -> None:
     assert findings(text) == [("MC2314", "warning")]
 
 
-def test_findings_of_the_whole_mesh_come_along() -> None:
-    """What is wrong with services, selectors, rules and Sidecars is told beside the clusters."""
+def test_findings_of_the_whole_mesh_are_no_part_of_a_plan() -> None:
+    """What is wrong with services, selectors, rules and Sidecars is told once for the mesh, not beside the clusters of each view."""
     text = kubernetes("x").replace("clusterIP: 10.0.0.1", "type: ExternalName, externalName: a.com") + rule("subsets: []", "nobody")
     text += entry("resolution: STATIC, workloadSelector: {labels: {app: gone}}")
     two = "---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: %s, namespace: default}\nspec: {egress: [{hosts: ['./*']}]}\n"
-    assert [code for code, _ in findings(text + two % "s1" + two % "s2")] == ["MC2320", "MC2301", "MC2304", "MC2310"]
+    text += two % "s1" + two % "s2"
+    assert findings(text) == []
+    found = TextMesh(text).evaluate(mesh_findings)
+    assert sorted(each.code for each in found) == ["MC2301", "MC2304", "MC2310", "MC2320"]
 
 
 def test_the_order_of_objects_does_not_matter() -> None:

@@ -8,11 +8,10 @@ import pytest
 
 from meshctl_operator.compiler.emit.clusters import emit_cluster
 from meshctl_operator.compiler.emit.endpoints import emit_endpoints
-from meshctl_operator.compiler.plan.clusters import plan_outbound_clusters
-from meshctl_operator.compiler.plan.endpoints import plan_endpoints
 from meshctl_operator.model.proxies import Locality, ProxyRole
 from meshctl_operator.model.views import EndpointView, OutboundView
 from tests.support.mesh_text import TextMesh, as_json
+from tests.support.plans import endpoints_of_cluster, plan_outbound_clusters
 
 SIDECAR = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local")
 ZONE_A = EndpointView(Locality("r1", "a"))
@@ -84,7 +83,7 @@ def clusters(mesh: TextMesh, view: OutboundView = SIDECAR) -> dict[str, dict[str
 
 def localities(mesh: TextMesh, cluster: str, where: EndpointView = ZONE_A) -> list[tuple[str, int, int, list[tuple[str, str]]]]:
     """Return (zone, weight, priority, [(address, health)]) of each locality of a cluster."""
-    message = emit_endpoints(mesh.evaluate(plan_endpoints, SIDECAR, where, cluster).input)
+    message = emit_endpoints(mesh.evaluate(endpoints_of_cluster, SIDECAR, where, cluster).input)
     return [
         (
             each.locality.zone,
@@ -178,7 +177,7 @@ def test_endpoints_of_subsets(mesh: TextMesh) -> None:
 
 def test_endpoints_name_their_workload(mesh: TextMesh) -> None:
     """Each endpoint tells workload, namespace, canonical service, revision and cluster, as Istio's telemetry reads them."""
-    message = emit_endpoints(mesh.evaluate(plan_endpoints, SIDECAR, ZONE_A, f"outbound|9080|v1|{HOST}").input)
+    message = emit_endpoints(mesh.evaluate(endpoints_of_cluster, SIDECAR, ZONE_A, f"outbound|9080|v1|{HOST}").input)
     assert as_json(message.endpoints[0].lb_endpoints[0])["metadata"] == {
         "filter_metadata": {"istio": {"workload": "reviews-v1;default;reviews;v1;Kubernetes"}}
     }
@@ -187,7 +186,7 @@ def test_endpoints_name_their_workload(mesh: TextMesh) -> None:
 def test_provenance_names_the_service_and_the_rule(mesh: TextMesh) -> None:
     """A rejected cluster is blamed on the Service and the DestinationRule; a rejected set of endpoints also on the slice."""
     cluster = mesh.evaluate(plan_outbound_clusters, SIDECAR).value[0]
-    endpoints = mesh.evaluate(plan_endpoints, SIDECAR, ZONE_A, cluster.input.name)
+    endpoints = mesh.evaluate(endpoints_of_cluster, SIDECAR, ZONE_A, cluster.input.name)
     assert [str(key) for key in cluster.provenance] == ["DestinationRule/default/reviews", "Service/default/reviews"]
     assert [str(key) for key in endpoints.provenance] == [
         "DestinationRule/default/reviews",

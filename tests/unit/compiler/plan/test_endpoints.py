@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
-from meshctl_operator.compiler.plan.endpoints import plan_endpoints
 from meshctl_operator.model.proxies import Locality, ProxyRole
 from meshctl_operator.model.views import EndpointView, OutboundView
 from tests.support.mesh_text import TextMesh
+from tests.support.plans import endpoints_of_cluster
 
 VIEW = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local")
 HERE = EndpointView(Locality("r1", "z1", "s1"), node_name="node-a")
@@ -49,32 +49,16 @@ spec: {{host: web, {body}}}
 
 def addresses(text: str, cluster: str = CLUSTER, where: EndpointView = HERE) -> list[str]:
     """Return the addresses of a cluster."""
-    found = TextMesh(text).evaluate(plan_endpoints, VIEW, where, cluster).input
+    found = TextMesh(text).evaluate(endpoints_of_cluster, VIEW, where, cluster).input
     return [endpoint.address for locality in found.localities for endpoint in locality.endpoints]
 
 
-@pytest.mark.parametrize(
-    "cluster",
-    [
-        "BlackHoleCluster",
-        "inbound|80||",
-        "outbound|80||nobody.default.svc.cluster.local",
-        "outbound|99||web.default.svc.cluster.local",
-        "outbound|80||dns.example.com",
-        "outbound|x||web.default.svc.cluster.local",
-    ],
-)
-def test_unknown_clusters_have_no_endpoints(cluster: str) -> None:
+def test_a_port_that_the_service_lacks_has_no_endpoints() -> None:
     """Whatever is asked for gets an answer, an empty one where there is nothing: Envoy waits for it."""
-    dns = """
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: dns, namespace: default}
-spec: {hosts: [dns.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
-"""
-    mesh = TextMesh(web("{addresses: [10.1.0.1]}") + dns)
-    assert mesh.evaluate(plan_endpoints, VIEW, HERE, cluster).input == EndpointsInput(cluster)
+    cluster = "outbound|99||web.default.svc.cluster.local"
+    found = TextMesh(web("{addresses: [10.1.0.1]}")).evaluate(endpoints_of_cluster, VIEW, HERE, cluster)
+    assert found.input == EndpointsInput(cluster)
+    assert [str(key) for key in found.provenance] == ["Service/default/web"]
 
 
 def test_ports_join_by_name() -> None:
@@ -130,7 +114,7 @@ FAILOVER = "trafficPolicy: {outlierDetection: {interval: 1s}, loadBalancer: {loc
 
 def priorities(text: str, where: EndpointView = HERE, **mesh_config: Any) -> list[tuple[str, int, int]]:
     """Return (place, weight, priority) of each locality of the static service."""
-    found = TextMesh(text, **mesh_config).evaluate(plan_endpoints, VIEW, where, "outbound|80||a.example.com").input
+    found = TextMesh(text, **mesh_config).evaluate(endpoints_of_cluster, VIEW, where, "outbound|80||a.example.com").input
     return [(f"{each.region}/{each.zone}/{each.sub_zone}", each.weight, each.priority) for each in found.localities]
 
 

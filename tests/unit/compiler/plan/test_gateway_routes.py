@@ -6,8 +6,9 @@ from typing import Any
 
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.compiler.plan.gateway_routes import plan_gateway_route
+from meshctl_operator.compiler.findings import mesh_findings
 from tests.support.mesh_text import TextMesh
+from tests.support.plans import plan_gateway_route
 from tests.support.route_mesh import (
     BOOKINFO,
     BUILT_IN_RETRY,
@@ -21,6 +22,7 @@ from tests.support.route_mesh import (
     gateway_input,
     gateway_json,
     host_names,
+    shown,
     virtual_service,
 )
 
@@ -61,8 +63,7 @@ def test_worked_example() -> None:
 def test_provenance() -> None:
     """Gateways, VirtualServices and destination services count."""
     found = TextMesh(BOOKINFO).evaluate(plan_gateway_route, INGRESS, "http.8080")
-    assert found.diagnostics == ()
-    assert found.value.provenance == (
+    assert found.provenance == (
         ObjectKey(Kind.GATEWAY, "default", "bookinfo-gateway"),
         ObjectKey(Kind.SERVICE, "default", "productpage"),
         ObjectKey(Kind.VIRTUAL_SERVICE, "default", "bookinfo"),
@@ -171,6 +172,5 @@ def test_unusable_host_is_left_out() -> None:
     """A host that Envoy would refuse is left out with a finding; the other hosts are served."""
     spec = '{hosts: ["a\\nb.com", ok.com], gateways: [bookinfo-gateway], http: [{route: [{destination: {host: details}}]}]}'
     mesh = TextMesh(INGRESS_SERVICE + SERVICES + GATEWAY + virtual_service("vs", spec))
-    found = mesh.evaluate(plan_gateway_route, INGRESS, "http.8080")
-    assert host_names(found.value.input) == ["ok.com:80"]
-    assert [(finding.code, finding.path) for finding in found.diagnostics] == [("MC2215", "spec.hosts[0]")]
+    assert host_names(gateway_input(mesh)) == ["ok.com:80"]
+    assert shown(mesh.evaluate(mesh_findings)) == [("MC2215", "spec.hosts[0]")]

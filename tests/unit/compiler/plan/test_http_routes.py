@@ -9,7 +9,7 @@ import pytest
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.inputs.routes import ForwardInput
-from meshctl_operator.compiler.plan.http_routes import RouteTarget, plan_default_route, plan_routes, provenance_of
+from meshctl_operator.compiler.plan.http_routes import RouteTarget, plan_default_route, plan_routes
 from tests.support.mesh_text import TextMesh
 from tests.support.route_mesh import BUILT_IN_RETRY, destination_rule, gateway_routes, service, virtual_service
 
@@ -223,7 +223,6 @@ def test_default_route_of_the_mesh() -> None:
     assert isinstance(route.action, ForwardInput)
     assert (route.name, route.config, route.decorator, route.action.retry) == ("default", "", f"{REVIEWS}:9080/*", None)
     assert plan.provenance == (ObjectKey(Kind.SERVICE, "default", "reviews"),)
-    assert provenance_of([plan, plan]) == plan.provenance
 
 
 def test_decorator_shows_the_path() -> None:

@@ -8,7 +8,7 @@ from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.labels import freeze
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.inputs.endpoints import EndpointHealth, LbEndpointInput, LocalityInput
-from meshctl_operator.compiler.plan.localities import by_locality, with_failover
+from meshctl_operator.compiler.plan.localities import by_locality, candidates, with_failover
 from meshctl_operator.model.endpoints import Endpoint, Health
 from meshctl_operator.model.proxies import Locality
 
@@ -23,7 +23,7 @@ def endpoint(address: str, **facts: object) -> Endpoint:
 def test_groups_and_their_order() -> None:
     """Localities are sorted, and endpoints within them by address."""
     there = Locality("r1", "z2")
-    found = by_locality([endpoint("10.0.0.3", locality=there), endpoint("10.0.0.2"), endpoint("10.0.0.1")], "c1")
+    found = by_locality(candidates([endpoint("10.0.0.3", locality=there), endpoint("10.0.0.2"), endpoint("10.0.0.1")], "c1"))
     assert [(each.region, [one.address for one in each.endpoints]) for each in found] == [
         ("", ["10.0.0.1", "10.0.0.2"]),
         ("r1", ["10.0.0.3"]),
@@ -41,13 +41,13 @@ def test_groups_and_their_order() -> None:
 )
 def test_telemetry_text(labels: dict[str, str], expected: str) -> None:
     """The most specific label names the canonical service and its revision; ``latest`` says nothing."""
-    (found,) = by_locality([endpoint("10.0.0.1", workload="w", namespace="ns", labels=freeze(labels))], "c1")
+    (found,) = by_locality(candidates([endpoint("10.0.0.1", workload="w", namespace="ns", labels=freeze(labels))], "c1"))
     assert found.endpoints[0].workload == expected
 
 
 def test_endpoints_of_nobody_tell_nothing() -> None:
     """An endpoint without a workload has no telemetry text."""
-    (found,) = by_locality([endpoint("10.0.0.1")], "c1")
+    (found,) = by_locality(candidates([endpoint("10.0.0.1")], "c1"))
     assert found.endpoints[0].workload == ""
 
 
@@ -63,7 +63,7 @@ def test_endpoints_of_nobody_tell_nothing() -> None:
 )
 def test_told_health(health: Health, told: EndpointHealth) -> None:
     """Envoy is told the health; a terminating endpoint that got here would be unhealthy."""
-    (found,) = by_locality([endpoint("10.0.0.1", health=health)], "c1")
+    (found,) = by_locality(candidates([endpoint("10.0.0.1", health=health)], "c1"))
     assert found.endpoints[0].health is told
 
 

@@ -59,16 +59,14 @@ def test_partial_wildcards() -> None:
     assert owners(text) == {entry("x-shop"): "part", entry("shop"): ""}
 
 
-def test_all_that_are_about_the_port_are_named() -> None:
-    """VirtualServices that lose, or whose rules are all refused, are named too, so that findings about them are not lost."""
+def test_one_without_usable_rules_claims_nothing() -> None:
+    """A VirtualService that loses, or whose rules are all refused, owns no host: the host falls to the next, or to its default route."""
     text = (
         SERVICES
         + virtual_service("refused", "{hosts: [a], http: [{name: nothing}]}")
         + virtual_service("loser", f"{{hosts: [b], {ROUTE}}}", created="2026-01-01T00:00:00Z")
         + virtual_service("winner", f"{{hosts: [b], {ROUTE}}}")
     )
-    found = TextMesh(text).evaluate(plan_hosts, SIDECAR, 9080)
-    assert sorted(key.name for key in found.rules) == ["loser", "refused", "winner"]
     assert owners(text) == {entry("b"): "winner", entry("a"): ""}
 
 
@@ -81,7 +79,7 @@ def test_plain_hosts_only_beside_a_service() -> None:
     )
     assert owners(text) == {"out.example.com": "mixed", entry("a"): "mixed", entry("b"): ""}
     assert owners(text, 80) == {"out.example.com": "mixed", entry("a"): "mixed", "other.example.com": "plain"}
-    assert [found.known for found in entries(text) if found.host == "out.example.com"] == [False]
+    assert [found.source for found in entries(text) if found.host == "out.example.com"] == [None]
 
 
 def test_domain_belongs_to_the_first() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.inputs.routes import DirectResponseInput, ForwardInput
-from meshctl_operator.compiler.plan.sidecar_routes import plan_sidecar_route
 from tests.support.mesh_text import TextMesh
+from tests.support.plans import plan_sidecar_route
 from tests.support.route_mesh import (
     BOOKINFO,
     BUILT_IN_RETRY,
@@ -133,12 +134,12 @@ def test_worked_example() -> None:
 
 def test_worked_example_has_no_findings() -> None:
     """An example without mistakes gives no findings."""
-    assert TextMesh(BOOKINFO).evaluate(plan_sidecar_route, SIDECAR, "9080").diagnostics == ()
+    assert TextMesh(BOOKINFO).evaluate(mesh_findings) == ()
 
 
 def test_provenance_names_what_was_used() -> None:
     """The provenance holds services and VirtualServices of the port, and nothing that is for gateways."""
-    provenance = TextMesh(BOOKINFO).evaluate(plan_sidecar_route, SIDECAR, "9080").value.provenance
+    provenance = TextMesh(BOOKINFO).evaluate(plan_sidecar_route, SIDECAR, "9080").provenance
     assert ObjectKey(Kind.VIRTUAL_SERVICE, "default", "reviews") in provenance
     assert ObjectKey(Kind.SERVICE, "default", "details") in provenance
     assert ObjectKey(Kind.VIRTUAL_SERVICE, "default", "bookinfo") not in provenance
@@ -149,7 +150,7 @@ def test_second_virtual_service_for_a_host_is_ignored() -> None:
     spec = "{hosts: [reviews], http: [{route: [{destination: {host: reviews, subset: v3}}]}]}"
     mesh = TextMesh(BOOKINFO + virtual_service("younger", spec, created="2025-01-01T00:00:00Z"))
     assert sidecar_json(mesh) == sidecar_json(TextMesh(BOOKINFO))
-    (finding,) = mesh.evaluate(plan_sidecar_route, SIDECAR, "9080").diagnostics
+    (finding,) = mesh.evaluate(mesh_findings)
     assert (finding.code, finding.istio_code, finding.subject.name, finding.path) == ("MC2207", "IST0109", "younger", "spec.hosts[0]")
 
 
@@ -202,7 +203,7 @@ def test_default_route_hashes() -> None:
     action = sidecar_json(mesh)["virtual_hosts"][0]["routes"][0]["route"]
     assert action["hash_policy"] == [{"header": {"header_name": "x-user"}}]
     assert "retry_host_predicate" in action["retry_policy"]
-    assert ObjectKey(Kind.DESTINATION_RULE, "default", "details") in mesh.evaluate(plan_sidecar_route, SIDECAR, "9080").value.provenance
+    assert ObjectKey(Kind.DESTINATION_RULE, "default", "details") in mesh.evaluate(plan_sidecar_route, SIDECAR, "9080").provenance
 
 
 def test_port_80_takes_hosts_without_service() -> None:

@@ -1,0 +1,60 @@
+"""Vantage: from where a host is looked at. Most namespaces see most hosts alike, and what is compiled for one is compiled for all.
+
+Who sees a host differently is known beforehand: a namespace in which a service or a rule for the host lives, or that an ``exportTo``
+names. Every other one is a *stranger* to the host, and strangers are replaced by one that lives nowhere. So a thousand services cost each
+further namespace a thousand lookups, not a thousand compilations.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from meshctl_operator.base.hostname import subset_of
+from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import SHARDS, shard_of
+from meshctl_operator.incremental.context import Context, firewall
+from meshctl_operator.model.destination_rules import rule_host
+from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.services import services_of
+from meshctl_operator.registry.cells import PARTIAL_WILDCARDS, Cell, Table
+
+STRANGER: Final = "\0"
+"""The namespace that nothing lives in and nothing is exported to by name, not even by mistake (``exportTo: [""]``)."""
+
+
+@firewall
+def insiders(ctx: Context, host: str) -> frozenset[str]:
+    """Return the namespaces that may see a host otherwise than all others: its services, or the DestinationRules for it (tracked)."""
+    config = mesh_config(ctx)
+    found = {config.root_namespace}
+    for key in ctx.fetch(Cell(Table.SERVICES, host)):
+        for service in ctx.derive(services_of, key):
+            if service.host == host:
+                found.add(service.namespace)
+                found.update(service.export_to or config.default_service_export_to)
+    for key in ctx.fetch(Cell(Table.RULES, host)):
+        found |= ctx.derive(_rule_reach, key)
+    for key in ctx.fetch(Cell(Table.RULES, PARTIAL_WILDCARDS)):
+        if subset_of(host, ctx.derive(rule_host, key)):
+            found |= ctx.derive(_rule_reach, key)
+    return frozenset(found)
+
+
+@firewall
+def _rule_reach(ctx: Context, key: ObjectKey) -> frozenset[str]:
+    exported = (namespace for obj in ctx.fetch(Cell(Table.OBJECT, key)) for namespace in obj.spec.export_to)
+    return frozenset((key.namespace, *exported))
+
+
+def insiders_of_shard(ctx: Context, number: int) -> dict[str, frozenset[str]]:
+    """Return ``insiders`` of each declared host of one shard (tracked)."""
+    return {host: ctx.derive(insiders, host) for host in ctx.derive(declared_hosts)[number]}
+
+
+def declared_hosts(ctx: Context) -> tuple[tuple[str, ...], ...]:
+    """Return the hosts that services declare, by shard, in order of their names (tracked)."""
+    shards: list[set[str]] = [set() for _ in range(SHARDS)]
+    for key in ctx.fetch(Cell(Table.SERVICES, "*")):
+        for service in ctx.derive(services_of, key):
+            shards[shard_of(service.host)].add(service.host)
+    return tuple(tuple(sorted(hosts)) for hosts in shards)

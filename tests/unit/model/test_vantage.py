@@ -1,0 +1,96 @@
+"""Who sees a host differently is known beforehand; all others are strangers to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshctl_operator.base.shards import SHARDS, shard_of
+from meshctl_operator.model.vantage import STRANGER, declared_hosts, insiders, insiders_of_shard
+from tests.support.mesh_text import TextMesh
+from tests.support.route_mesh import destination_rule, service
+
+REVIEWS = "reviews.default.svc.cluster.local"
+SERVICE = service("reviews", "10.0.0.1")
+EXTERNAL = "api.example.com"
+
+
+def entry(host: str = EXTERNAL, export_to: str = "", *, namespace: str = "default", name: str = "se") -> str:
+    """Return a ServiceEntry."""
+    exported = f", exportTo: {export_to}" if export_to else ""
+    spec = f"{{hosts: ['{host}'], ports: [{{number: 80, name: http, protocol: HTTP}}], resolution: NONE{exported}}}"
+    meta = f"{{name: {name}, namespace: {namespace}}}"
+    return f"---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {meta}\nspec: {spec}\n"
+
+
+def found(text: str, host: str = REVIEWS, **settings: Any) -> set[str]:
+    """Return the insiders of a host, without the root namespace and the ``*`` of what is exported to all."""
+    return set(TextMesh(text, **settings).evaluate(insiders, host)) - {"istio-system", "*"}
+
+
+def test_the_home_of_a_service_is_inside() -> None:
+    """As are those of every other service of the same host, and the root namespace, whose rules count everywhere."""
+    assert found(SERVICE) == {"default"}
+    assert found(entry() + entry(namespace="shop"), EXTERNAL) == {"default", "shop"}
+    assert TextMesh("").evaluate(insiders, REVIEWS) == {"istio-system"}
+    assert TextMesh("", rootNamespace="roots").evaluate(insiders, REVIEWS) == {"roots"}
+
+
+def test_whom_a_service_is_exported_to_is_inside() -> None:
+    """By name in the object, or in the setting of the mesh for objects that do not say."""
+    assert found(entry(export_to="[shop, default]"), EXTERNAL) == {"default", "shop"}
+    assert found(entry(), EXTERNAL, defaultServiceExportTo=["shop"]) == {"default", "shop"}
+    assert found(entry(export_to="['*']"), EXTERNAL, defaultServiceExportTo=["shop"]) == {"default"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [REVIEWS, "'*.default.svc.cluster.local'", "'*'", "'*views.default.svc.cluster.local'"],
+    ids=["exact", "parent", "all", "partial"],
+)
+def test_where_a_rule_for_the_host_lives_is_inside(host: str) -> None:
+    """Whatever way the rule covers the host; with the namespaces that it is exported to."""
+    assert found(SERVICE + destination_rule("r", f"{{host: {host}}}", namespace="shop")) == {"default", "shop"}
+    exported = destination_rule("r", f"{{host: {host}, exportTo: [third, shop]}}", namespace="shop")
+    assert found(SERVICE + exported) == {"default", "shop", "third"}
+
+
+def test_rules_for_other_hosts_do_not_count() -> None:
+    """A rule that does not cover the host makes no insider, and an edit of it recomputes nothing that looks at the host."""
+    other = destination_rule("r", "{host: '*.example.com', trafficPolicy: {loadBalancer: {simple: %s}}}", namespace="shop")
+    mesh = TextMesh(SERVICE + other % "RANDOM" + destination_rule("s", "{host: ratings.default}", namespace="third"))
+    assert not {"shop", "third"} & mesh.evaluate(insiders, REVIEWS)
+    mesh.add(other % "ROUND_ROBIN")
+    mesh.take_statistics()
+    mesh.evaluate(insiders, REVIEWS)
+    assert "insiders" not in mesh.take_statistics().recomputed
+
+
+def test_an_insider_may_appear_and_go() -> None:
+    """Looking and finding nothing is a read."""
+    from meshctl_operator.apis.kinds import Kind
+
+    mesh = TextMesh(SERVICE)
+    assert "shop" not in mesh.evaluate(insiders, REVIEWS)
+    mesh.add(destination_rule("r", f"{{host: {REVIEWS}}}", namespace="shop"))
+    assert "shop" in mesh.evaluate(insiders, REVIEWS)
+    mesh.delete(Kind.DESTINATION_RULE, "shop", "r")
+    assert "shop" not in mesh.evaluate(insiders, REVIEWS)
+
+
+def test_nothing_is_exported_to_the_stranger() -> None:
+    """Not even by an empty name that slipped through."""
+    text = entry(export_to="['']") + destination_rule("r", f"{{host: {EXTERNAL}, exportTo: ['']}}")
+    assert STRANGER not in TextMesh(text).evaluate(insiders, EXTERNAL)
+
+
+def test_declared_hosts_by_shard() -> None:
+    """Each host once, in the shard of its name, in order; with its insiders."""
+    mesh = TextMesh(SERVICE + entry() + entry(namespace="shop") + entry("b.api.example.com", name="b"))
+    shards = mesh.evaluate(declared_hosts)
+    assert len(shards) == SHARDS
+    assert sorted(host for shard in shards for host in shard) == [EXTERNAL, "b.api.example.com", REVIEWS]
+    assert EXTERNAL in shards[shard_of(EXTERNAL)]
+    assert mesh.evaluate(insiders_of_shard, shard_of(EXTERNAL))[EXTERNAL] >= {"default", "shop", "istio-system"}
+    assert all(list(shard) == sorted(shard) for shard in shards)
