@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt golden generate bench clean
+.PHONY: help demo test lint fmt golden generate bench bench-compare bench-gates clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Run bookinfo through real Envoys on this machine (ARGS="--scenario jason-v2")
 	@$(BIN)/meshctl dev examples/bookinfo $(ARGS)
@@ -34,9 +34,16 @@ generate: $(VENV)/.dev ## Rewrite the generated reference pages under docs/refer
 	@$(BIN)/python -m meshctl_operator.apis.reference > docs/reference/fields.md
 	@$(BIN)/python -m meshctl_operator.cli.reference cli > docs/reference/cli.md
 	@$(BIN)/python -m meshctl_operator.cli.reference diagnostics > docs/reference/diagnostics.md
+	@$(BIN)/python -m meshctl_operator.cli.reference metrics > docs/reference/metrics.md
 
-bench: $(VENV)/.dev ## Run the benchmarks; figures go to standard output
-	@$(BIN)/python -m pytest tests/bench -m bench -s --override-ini=timeout=600 $(ARGS)
+bench: $(VENV)/.dev ## Run the benchmarks, some 15 minutes (ARGS="--help" says how to run less or more)
+	@$(BIN)/python -m tests.bench.run $(ARGS)
+
+bench-compare: $(VENV)/.dev ## Print the newest benchmark results as ratios to the committed baseline (ARGS="--accept" renews it)
+	@$(BIN)/python -m tests.bench.compare $(ARGS)
+
+bench-gates: $(VENV)/.dev ## Run the ratio and count gates alone; they are part of make test
+	@$(BIN)/python -m pytest tests/bench $(ARGS)
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
