@@ -138,6 +138,7 @@ class IncrementalIsCold(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever was asked before, the end is right, and nothing of the past is remembered."""
         self._compare(FLEET)
+        self.find()
         fresh = self._fresh()
         self.world.apply()  # what lost its last reader at the revision in progress is spared
         for world in (self.world, fresh):

@@ -91,6 +91,8 @@ class DeltaStream(XdsStream[DeltaWatch]):
         if change:
             watch.retain(change)
             watch.answer_due |= change.wildcard_begun
+            if type_url is TypeUrl.ROUTE:
+                self._forget_virtual_hosts(change.removed)
         watch.further_request(request)
         ack, nack = answered(type_url, sent, request.error_detail if request.HasField("error_detail") else None) if sent else (None, None)
         if sent is not None and type_url is TypeUrl.VIRTUAL_HOST:

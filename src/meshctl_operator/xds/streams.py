@@ -15,6 +15,7 @@ Route configurations are served split to Delta clients that take them, and whole
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from weakref import ref
 
@@ -135,10 +136,9 @@ class XdsStream(ABC, Generic[WatchT]):
                 continue
             if type_url is TypeUrl.VIRTUAL_HOST and self._awaits_routes():
                 continue
-            pending = self._pending(watch, state)
-            late = pending.removed if pending.removed and type_url in _LATE_REMOVALS and not self.may_break(state) else ()
-            if late:
-                pending = Pending(pending.changed, (), pending.due)
+            pending, late = self._look(watch, state)
+            if pending.removed and type_url in _LATE_REMOVALS and not self.may_break(state):
+                pending, late = Pending(pending.changed, (), pending.due), pending.removed
             if type_url is TypeUrl.VIRTUAL_HOST and self._isolation is not None and self._isolation.active:
                 pending, late = self._portion(watch, state, pending, self._isolation)
             if pending:
@@ -146,25 +146,40 @@ class XdsStream(ABC, Generic[WatchT]):
         return None
 
     @staticmethod
-    def _pending(watch: WatchT, state: ViewState) -> Pending:
-        """Return what the client should be told of a type now."""
+    def _look(watch: WatchT, state: ViewState) -> tuple[Pending, tuple[ResourceName, ...]]:
+        """Return what the client should be told of a type now, and the removals whose time has not come.
+
+        The virtual hosts of a route configuration that is gone stay with the client, and are remembered: should it come back, they are
+        removed in the response that has the new ones, or these would clash with them.
+        """
         current = state.of(watch.type_url)
         pending = watch.pending(current)
         if watch.type_url is not TypeUrl.VIRTUAL_HOST or not pending.removed:
-            return pending
+            return pending, ()
         removed = removable(pending.removed, state.of(TypeUrl.ROUTE), watch.subscription.names)
+        if len(removed) == len(pending.removed):
+            return pending, ()
+        told = set(removed)
+        kept = tuple(name for name in pending.removed if name not in told)
         if not (removed or pending.changed or pending.due):
-            watch.tell(current, ())  # the others are forgotten
-        return Pending(pending.changed, removed, pending.due)
+            watch.tell(current, kept)
+        return Pending(pending.changed, removed, pending.due), kept
+
+    def _forget_virtual_hosts(self, routes: Collection[ResourceName]) -> None:
+        """Forget the virtual hosts of route configurations that the client has given up, and with them what it held of those."""
+        watch = self._watches.get(TypeUrl.VIRTUAL_HOST)
+        if watch is not None and routes:
+            watch.forget(tuple(f"{route}/" for route in routes))
 
     def _portion(self, watch: WatchT, state: ViewState, pending: Pending, isolation: Isolation) -> tuple[Pending, tuple[ResourceName, ...]]:
         """Return what may be told now while it is searched for what the client rejects, and what has to wait."""
         if not pending:
             for name in isolation.through():
                 watch.ask_again(name)
-            pending = self._pending(watch, state)
+            pending, _ = self._look(watch, state)
+        _, kept = self._look(watch, state)
         now, later = isolation.portion(pending.changed)
-        return Pending(now, pending.removed, pending.due), later
+        return Pending(now, pending.removed, pending.due), (*later, *kept)
 
     def _awaits_routes(self) -> bool:
         """Tell whether the client may be about to ask for a route configuration: it does so before it answers a listener.
@@ -190,7 +205,7 @@ class XdsStream(ABC, Generic[WatchT]):
         """Tell whether clusters, endpoints and secrets may be removed: nothing that the client holds refers to them any more."""
         state = self.form(state)
         watches = [watch for type_url in _USERS if (watch := self._watches.get(type_url))]
-        return not any(watch.exchange.in_flight or self._pending(watch, state) for watch in watches)
+        return not any(watch.exchange.in_flight or self._look(watch, state)[0] for watch in watches)
 
     def _compose(self, watch: WatchT, state: ViewState, pending: Pending, late: tuple[ResourceName, ...]) -> Push:
         current = state.of(watch.type_url)

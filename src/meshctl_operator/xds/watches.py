@@ -99,6 +99,11 @@ class Watch(ABC):
         """Have a name sent, whatever version the client holds."""
         self._exceptions[name] = UNKNOWN
 
+    def forget(self, prefixes: tuple[str, ...]) -> None:
+        """Forget the exceptions whose names begin so: the client has given up what they belong to."""
+        if self._exceptions:
+            self._exceptions = {name: version for name, version in self._exceptions.items() if not name.startswith(prefixes)}
+
     def retain(self, change: SubscriptionChange) -> None:
         """Forget what is not wanted any more, and do not take for held what was not wanted until now."""
         if change.wildcard_begun or change.wildcard_ended:

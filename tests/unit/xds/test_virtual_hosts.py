@@ -174,6 +174,29 @@ def test_virtual_hosts_of_a_removed_route_configuration_stay() -> None:
     assert client.stream.may_break(without)
 
 
+def test_a_route_configuration_that_comes_back_has_none_of_its_old_virtual_hosts() -> None:
+    """What the client still has of it goes in the response that brings the new ones: two of them may want one domain."""
+    client = Client()
+    client.begin(split(1, "80/a", "81/old", routes="80 81"))
+    client.told(split(2, "80/a"))
+    assert client.told(split(3, "80/a", "81/new", routes="80 81")) == [
+        ("LDS", ["81"], []),
+        ("RDS", ["81"], []),
+        ("VHDS", ["81/new"], ["81/old"]),
+    ]
+
+
+def test_what_the_client_has_given_up_is_forgotten() -> None:
+    """Once it does not want a route configuration any more, it has none of its virtual hosts."""
+    client = Client()
+    client.begin(split(1, "80/a", "81/old", routes="80 81"))
+    client.told(split(2, "80/a"))
+    client.stream.on_request(discovery_pb2.DeltaDiscoveryRequest(type_url=TypeUrl.ROUTE, resource_names_unsubscribe=["81"]))
+    client.ask(TypeUrl.ROUTE, "81")
+    told = client.told(split(3, "80/a", "81/new", routes="80 81"))
+    assert ("VHDS", ["81/new"], []) in told
+
+
 def test_a_client_that_cannot_take_split_routes_gets_whole_ones() -> None:
     """An Envoy before 1.40 and a client of the SotW variant are served whole route configurations, and no virtual hosts."""
     state = split(1, "80/a")
