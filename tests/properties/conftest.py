@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
-EXAMPLES = {"dev": 22, "long": 2000}
-STEPS = {"dev": 40, "long": 100}
+EXAMPLES = {"dev": 14, "long": 2000}
+STEPS = {"dev": 30, "long": 100}
 TIMEOUTS = {"dev": 600, "long": 7200}  # a failure is worth the minutes that it takes to find its smallest example
 
 for name, examples in EXAMPLES.items():
