@@ -30,6 +30,9 @@ from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState
 
+RELEASE_INTERVAL: Final = 5.0
+"""Seconds after which responses that many streams share are let go."""
+
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 log = logging.getLogger("meshctl.xds")
@@ -46,6 +49,7 @@ class AdsServer:
         self._budget = WriteBudget(self._options.max_bytes_in_flight, self._options.write_patience)
         self._connections: set[_Connection] = set()
         self._stopping = False
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def streams(self) -> int:
@@ -69,6 +73,7 @@ class AdsServer:
         self._stopping = False
         await server.start()
         self._server = server
+        self._release()
         host, _, _ = address.rpartition(":")
         bound = f"{host}:{port}"
         log.info("listening", extra={"address": bound})
@@ -80,10 +85,17 @@ class AdsServer:
         if server is None:
             return
         self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
         for connection in tuple(self._connections):
             connection.end()
         await server.stop(grace)
         log.info("stopped")
+
+    def _release(self) -> None:
+        """Let go of shared responses every few seconds: when a fleet connects they are wanted at once, or not at all."""
+        self._sharing.release()
+        self._timer = asyncio.get_running_loop().call_later(RELEASE_INTERVAL, self._release)
 
     async def _serve_sotw(self, _: object, context: _Context) -> None:
         decode = discovery_pb2.DiscoveryRequest.FromString

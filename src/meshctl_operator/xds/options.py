@@ -38,11 +38,9 @@ class ServerOptions:
     max_bytes_in_flight: int = 32 * _MEGABYTE
     write_patience: float = 1.0
 
-    def channel_arguments(self) -> tuple[tuple[str, int | str], ...]:
+    def channel_arguments(self) -> tuple[tuple[str, int], ...]:
         """Return the arguments of the gRPC core, whose times are milliseconds."""
-        arguments: tuple[tuple[str, int | str], ...] = (
-            ("grpc.optimization_target", "latency"),
-            ("grpc.http2.bdp_probe", 0),  # probing the bandwidth of each connection costs a ping and its answer for each push
+        arguments = (
             ("grpc.so_reuseport", 0),  # or a second server on the same port would get half of the proxies instead of an error
             ("grpc.server.max_pending_requests", self.max_pending_requests),
             ("grpc.server.max_pending_requests_hard_limit", self.max_pending_requests),

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from envoy.service.discovery.v3 import discovery_pb2
 
 MAX_REMEMBERED: Final = 256  # comparisons that are kept; one change makes a handful for each view
-MAX_RESPONSES: Final = 8 * 1024 * 1024  # bytes of responses that are kept: those of one view of a thousand services
+MAX_RESPONSES: Final = (
+    96 * 1024 * 1024
+)  # bytes of responses that are kept while a fleet connects: those of twenty views of a thousand services
 MAX_CLAIMED: Final = 20_000  # names in the claims that are kept
 FEW: Final = 16  # names; smaller sets are not worth a table
 
@@ -44,6 +46,10 @@ class Sharing:
         self._names: WeakKeyDictionary[frozenset[str], ref[frozenset[str]]] = WeakKeyDictionary()
         self._claims: _Table[bytes, Claims] = _Table(MAX_CLAIMED)
         self._responses: _Table[Hashable, Push] = _Table(MAX_RESPONSES)
+
+    def release(self) -> None:
+        """Let go of the responses that no stream is sending. Called now and then: many streams that want one response come in a rush."""
+        self._responses.release()
 
     def next_nonce(self) -> int:
         """Return a number that was never returned before; later ones are greater."""
@@ -108,6 +114,11 @@ class _Table(Generic[KeyT, ValueT]):
     def get(self, key: KeyT) -> ValueT | None:
         """Return the value of a key."""
         return self._values.get(key)
+
+    def release(self) -> None:
+        """Let go of the values; those that somebody else holds are still found."""
+        self._held.clear()
+        self._total = 0
 
     def put(self, key: KeyT, value: ValueT, size: int) -> None:
         """Remember a value."""

@@ -17,13 +17,6 @@ def test_defaults_bear_a_stampede_and_envoy_keepalives() -> None:
     assert "grpc.max_connection_age_ms" not in arguments
 
 
-def test_small_responses_cost_no_probes() -> None:
-    """A push is one write and one answer: no ping to measure the bandwidth rides along."""
-    arguments = dict(ServerOptions().channel_arguments())
-    assert arguments["grpc.http2.bdp_probe"] == 0
-    assert arguments["grpc.optimization_target"] == "latency"
-
-
 def test_connection_age_in_milliseconds() -> None:
     """A connection age is given in seconds and passed on in milliseconds, with its grace."""
     arguments = dict(ServerOptions(max_connection_age=1800.0, max_connection_grace=2.5).channel_arguments())

@@ -12,9 +12,10 @@ from envoy.service.discovery.v3 import discovery_pb2
 from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
 from meshctl_operator.xds import sharing as module
 from meshctl_operator.xds.delta import DeltaStream
+from meshctl_operator.xds.differences import Claims
 from meshctl_operator.xds.events import Push, Sent
 from meshctl_operator.xds.resources import TypeUrl, XdsResource
-from meshctl_operator.xds.sharing import Sharing
+from meshctl_operator.xds.sharing import Sharing, _Table
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState
 from tests.support.xds_rig import sample
@@ -158,3 +159,16 @@ def test_missing_and_unclaimed_names_are_found_once() -> None:
     claims = sharing.claims(discovery_pb2.DeltaDiscoveryRequest(initial_resource_versions={"other": "1"}))
     assert sharing.unclaimed(names, claims) == frozenset(NAMES)
     assert sharing.unclaimed(names, claims) is sharing.unclaimed(names, claims)
+
+
+def test_released_responses_are_found_while_somebody_has_them() -> None:
+    """What a stream is still sending is shared on; the rest is gone with its bytes."""
+    table: _Table[str, Claims] = _Table(1000)
+    sent, unsent = Claims({"a": "1"}), Claims({"b": "1"})
+    table.put("sent", sent, 500)
+    table.put("unsent", unsent, 500)
+    del unsent
+    table.release()
+    gc.collect()
+    assert table.get("sent") is sent
+    assert table.get("unsent") is None
