@@ -42,7 +42,7 @@ def outbound_clusters(ctx: Context, view: OutboundView) -> Compiled[Resources]:
 
 def cluster_shard(ctx: Context, view: OutboundView, number: int) -> Compiled[dict[str, CompiledResource]]:
     """Return the clusters of one shard of the scope (tracked)."""
-    look = _look(ctx, view, number)
+    look = ctx.derive(_look, view, number)
     clusters: dict[str, CompiledResource] = {}
     found: list[Diagnostic] = []
     if look.shared is not None:
@@ -76,7 +76,7 @@ class _Look:
 
 
 def _look(ctx: Context, view: OutboundView, number: int) -> _Look:
-    """Return what the view shares with strangers; nothing where a Sidecar object limits it, or it is theirs."""
+    """Return what the view shares with strangers; nothing where a Sidecar object limits it, or it is theirs (tracked)."""
     if view.sidecar is not None or view.namespace == STRANGER:
         return _Look(own=tuple(_seen(ctx, view, number)))
     hosts = {host for host, insiders in ctx.derive(insiders_of_shard, number).items() if view.namespace in insiders}
@@ -126,7 +126,7 @@ def endpoint_map(ctx: Context, view: OutboundView, where: EndpointView) -> Resou
 
 def endpoint_shard(ctx: Context, view: OutboundView, where: EndpointView, number: int) -> dict[str, CompiledResource]:
     """Return the endpoints of one shard of the scope; ``where`` is narrowed to what matters (tracked)."""
-    look = _look(ctx, view, number)
+    look = ctx.derive(_look, view, number)
     found: dict[str, CompiledResource] = {}
     if look.shared is not None:
         shared = ctx.derive(endpoint_shard, look.shared, where, number)
@@ -169,7 +169,7 @@ def view_reach(ctx: Context, view: OutboundView) -> EndpointReach:
 
 def shard_reach(ctx: Context, view: OutboundView, number: int) -> EndpointReach:
     """Return what of the place of a proxy matters for the endpoints of one shard, or more than that (tracked)."""
-    look = _look(ctx, view, number)
+    look = ctx.derive(_look, view, number)
     found = ctx.derive(shard_reach, look.shared, number) if look.shared is not None else EndpointReach()
     for client, service in look.own:
         discovered = ctx.derive(_discovered, client, service)

@@ -6,9 +6,9 @@ work. Where changes come faster than that, sending each of them alone would only
 The rule. A stream lags from the moment its state may have changed until it has accepted or rejected what was sent because of it. Fan-out
 is *behind* while more streams lag than ``FEW``, and than one in ``SHARE_OF_STREAMS``; a stream that owes an answer for longer than
 ``STUCK`` is not counted, since it will not answer sooner if others wait. While fan-out is behind, no batch is taken, and when it has caught
-up after d seconds, the next batch waits for d * ``REST`` more, though not longer than ``MOST_REST``: so fan-out takes about 60 % of the
-time, and new streams, probes and everybody else on the machine have the rest. No change waits longer than ``Windows.behind_cap`` (1 s) because of this, and one after quiet
-time does not wait at all.
+up after d seconds, the next batch waits for d * ``REST`` more, though not longer than ``MOST_REST``: so fan-out takes about half of the
+time, and new streams, probes and everybody else on the machine have the rest. No change waits longer than ``Windows.behind_cap`` (1 s)
+because of this, and one after quiet time does not wait at all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHARE_OF_STREAMS: Final = 10
 STUCK: Final = 5.0
 """Seconds after which a stream that has not answered is not waited for; Envoy withholds ACKs while clusters warm."""
 
-REST: Final = 2 / 3
+REST: Final = 1.0
 """Rest after a fan-out, as a share of its duration."""
 
 MOST_REST: Final = 0.2

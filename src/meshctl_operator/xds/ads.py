@@ -336,11 +336,11 @@ class _Connection:
             if isinstance(push, Push):
                 await self._write(session, push)
             else:
-                await self._write_in_turn(session, push.size)
+                await self._write_in_turn(session, push)
 
-    async def _write_in_turn(self, session: Session, size: int) -> None:
+    async def _write_in_turn(self, session: Session, due: Oversize) -> None:
         """Write what is due when its turn has come: nothing is composed before, and what is due may be something newer by then."""
-        async with self._budget.share(size):
+        async with self._budget.share(due.size, due.kind):
             state = session.state
             push = self._stream.next_push(state) if state is not None else None
             if isinstance(push, Push):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from weakref import ref
 
@@ -96,6 +96,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Oversize:
-    """There is a response to be written, of about this many bytes, which is more than was asked for."""
+    """There is a response to be written, of about this many bytes, which is more than was asked for.
+
+    Streams whose ``kind`` is equal are likely to be told the same.
+    """
 
     size: int
+    kind: Hashable

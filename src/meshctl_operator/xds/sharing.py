@@ -8,6 +8,7 @@ shared as long as some stream has it.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Hashable
 from itertools import count
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
     from envoy.service.discovery.v3 import discovery_pb2
 
 MAX_REMEMBERED: Final = 256  # comparisons that are kept; one change makes a handful for each view
-MAX_RESPONSES: Final = (
-    96 * 1024 * 1024
-)  # bytes of responses that are kept while a fleet connects: those of twenty views of a thousand services
-MAX_CLAIMED: Final = 20_000  # names in the claims that are kept
+MAX_RESPONSES: Final = 16 * 1024 * 1024  # bytes of responses that are kept while streams wait for the same: those of a type for some views
+MAX_CLAIMED: Final = 150_000  # names in the claims that are kept while a fleet reconnects: those of twenty views of a thousand services
 FEW: Final = 16  # names; smaller sets are not worth a table
 
 KeyT = TypeVar("KeyT")
@@ -48,8 +47,9 @@ class Sharing:
         self._responses: _Table[Hashable, Push] = _Table(MAX_RESPONSES)
 
     def release(self) -> None:
-        """Let go of the responses that no stream is sending. Called now and then: many streams that want one response come in a rush."""
+        """Let go of responses and claims that no stream has. Called now and then: streams that have something in common come in a rush."""
         self._responses.release()
+        self._claims.release()
 
     def next_nonce(self) -> int:
         """Return a number that was never returned before; later ones are greater."""
@@ -73,7 +73,7 @@ class Sharing:
         """
         for other in ("node", "resource_names_subscribe", "resource_names_unsubscribe"):
             request.ClearField(other)
-        key = request.SerializeToString(deterministic=True)
+        key = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
         found = self._claims.get(key)
         if found is None:
             found = Claims(dict(request.initial_resource_versions))

@@ -117,7 +117,7 @@ class XdsStream(ABC, Generic[WatchT]):
         if at_most is not None:
             size = len(push.body) if push is not None else watch.size(current, pending)
             if size > at_most:
-                return Oversize(size)
+                return Oversize(size, (watch.type_url, id(current)))
         if push is None or push.number <= watch.newest:  # a nonce is never used twice on a stream
             push = self._compose(watch, state, pending, late)
             if key is not None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from meshctl_operator.xds.budget import WriteBudget
+from meshctl_operator.xds.budget import ROW, WriteBudget
 
 LONG = 3600.0  # seconds: a patience that no test sees the end of
 
@@ -106,3 +106,33 @@ async def test_one_turn_begins_in_each_round_of_the_loop() -> None:
     for writer in writers:
         await writer.finish()
     assert budget.out == 0
+
+
+async def order_of_turns(kinds: list[str]) -> list[str]:
+    """Return the kinds in the order in which their turns come, when all wait from the beginning."""
+    budget = WriteBudget(1, LONG)
+    (first,) = await begun(budget, 1)
+    seen: list[str] = []
+
+    async def write(kind: str) -> None:
+        async with budget.share(1, kind):
+            seen.append(kind)
+
+    async with asyncio.TaskGroup() as tasks:
+        for kind in kinds:
+            tasks.create_task(write(kind))
+        await asyncio.sleep(0)
+        await first.finish()
+    assert (budget.out, budget.waiting) == (0, 0)
+    return seen
+
+
+async def test_those_that_wait_for_the_same_have_their_turns_in_a_row() -> None:
+    """A response of a megabyte is joined for the first of them, and still there for the others."""
+    assert await order_of_turns(["a", "b", "a", "c", "b", "a"]) == ["a", "a", "a", "b", "b", "c"]
+
+
+async def test_a_row_ends_for_the_others_to_have_their_turns() -> None:
+    """However many wait for the same, nobody waits for all of them."""
+    order = await order_of_turns([*["a"] * (ROW + 2), "b"])
+    assert order == [*["a"] * ROW, "b", "a", "a"]
