@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 V_co = TypeVar("V_co", covariant=True)
@@ -19,6 +20,7 @@ SHARDS: Final = 64
 EMPTY_SHARD: Final[dict[str, Any]] = {}
 
 
+@lru_cache(maxsize=1 << 16)
 def shard_of(name: str) -> int:
     """Return the number of the shard of a name: that of its last part after ``|`` or ``/``, without a port, whatever its case."""
     host = name[max(name.rfind("|"), name.rfind("/")) + 1 :].partition(":")[0]

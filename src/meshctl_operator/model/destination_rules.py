@@ -230,6 +230,16 @@ def policy_diagnostics(ctx: Context) -> tuple[Diagnostic, ...]:
 
 
 @firewall
+def is_for_everyone(ctx: Context, key: ObjectKey) -> bool:
+    """Tell whether clients of all namespaces may use a DestinationRule, and all their workloads: none sees less of it (tracked)."""
+    default = mesh_config(ctx).default_destination_rule_export_to
+    return all(
+        obj.spec.workload_selector is None and (_ALL in obj.spec.export_to or not (obj.spec.export_to or _OWN in default))
+        for obj in ctx.fetch(Cell(Table.OBJECT, key))
+    )
+
+
+@firewall
 def rule_host(ctx: Context, key: ObjectKey) -> str:
     """Return the complete host of a DestinationRule; nothing when there is none of that key (tracked)."""
     return next((resolve_short_name(obj.spec.host, key.namespace, cluster_domain(ctx)) for obj in ctx.fetch(Cell(Table.OBJECT, key))), "")

@@ -1,22 +1,25 @@
 """Vantage: from where a host is looked at. Most namespaces see most hosts alike, and what is compiled for one is compiled for all.
 
-Who sees a host differently is known beforehand: a namespace in which a service or a rule for the host lives, or that an ``exportTo``
-names. Every other one is a *stranger* to the host, and strangers are replaced by one that lives nowhere. So a thousand services cost each
+Who sees a host differently is known beforehand: a namespace in which a service or a rule for the host lives, unless both are for everyone,
+or that an ``exportTo`` names. Every other one is a *stranger* to the host, and strangers are replaced by one that lives nowhere. So a thousand services cost each
 further namespace a thousand lookups, not a thousand compilations.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from meshctl_operator.base.hostname import subset_of
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.base.shards import SHARDS, shard_of
 from meshctl_operator.incremental.context import Context, firewall
-from meshctl_operator.model.destination_rules import rule_host
+from meshctl_operator.model.destination_rules import is_for_everyone, rule_host
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.services import services_of
 from meshctl_operator.registry.cells import PARTIAL_WILDCARDS, Cell, Table
+
+_EVERYONE: Final = "*"
 
 STRANGER: Final = "\0"
 """The namespace that nothing lives in and nothing is exported to by name, not even by mistake (``exportTo: [""]``)."""
@@ -24,20 +27,37 @@ STRANGER: Final = "\0"
 
 @firewall
 def insiders(ctx: Context, host: str) -> frozenset[str]:
-    """Return the namespaces that may see a host otherwise than all others: its services, or the DestinationRules for it (tracked)."""
-    config = mesh_config(ctx)
-    found = {config.root_namespace}
-    for key in ctx.fetch(Cell(Table.SERVICES, host)):
-        for service in ctx.derive(services_of, key):
-            if service.host == host:
-                found.add(service.namespace)
-                found.update(service.export_to or config.default_service_export_to)
-    for key in ctx.fetch(Cell(Table.RULES, host)):
-        found |= ctx.derive(_rule_reach, key)
-    for key in ctx.fetch(Cell(Table.RULES, PARTIAL_WILDCARDS)):
-        if subset_of(host, ctx.derive(rule_host, key)):
+    """Return the namespaces that may see a host otherwise than all others: its services, or the DestinationRules for it (tracked).
+
+    Those that live beside the only service of the host, and are exported to everyone like that, look the same from inside and outside.
+    """
+    found = {mesh_config(ctx).root_namespace}
+    homes = ctx.derive(_homes, host)
+    found |= homes.insiders
+    keys = [*ctx.fetch(Cell(Table.RULES, host))]
+    keys += (key for key in ctx.fetch(Cell(Table.RULES, PARTIAL_WILDCARDS)) if subset_of(host, ctx.derive(rule_host, key)))
+    for key in keys:
+        if key.namespace != homes.only or not ctx.derive(is_for_everyone, key):
             found |= ctx.derive(_rule_reach, key)
     return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Homes:
+    """Where the services of a host live: ``only`` if there is one, and all namespaces see it; else those that may see something else."""
+
+    only: str = ""
+    insiders: frozenset[str] = frozenset()
+
+
+@firewall
+def _homes(ctx: Context, host: str) -> _Homes:
+    default = mesh_config(ctx).default_service_export_to
+    found = [service for key in ctx.fetch(Cell(Table.SERVICES, host)) for service in ctx.derive(services_of, key) if service.host == host]
+    exported = [service.export_to or default for service in found]
+    if len(found) == 1 and _EVERYONE in exported[0]:
+        return _Homes(only=found[0].namespace)
+    return _Homes(insiders=frozenset(name for service, names in zip(found, exported, strict=True) for name in (service.namespace, *names)))
 
 
 @firewall

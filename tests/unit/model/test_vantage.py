@@ -29,9 +29,9 @@ def found(text: str, host: str = REVIEWS, **settings: Any) -> set[str]:
     return set(TextMesh(text, **settings).evaluate(insiders, host)) - {"istio-system", "*"}
 
 
-def test_the_home_of_a_service_is_inside() -> None:
-    """As are those of every other service of the same host, and the root namespace, whose rules count everywhere."""
-    assert found(SERVICE) == {"default"}
+def test_the_homes_of_several_services_of_a_host_are_inside() -> None:
+    """Each has its own before those of others. The home of the only one sees what all see; the rules of the root namespace count always."""
+    assert found(SERVICE) == set()
     assert found(entry() + entry(namespace="shop"), EXTERNAL) == {"default", "shop"}
     assert TextMesh("").evaluate(insiders, REVIEWS) == {"istio-system"}
     assert TextMesh("", rootNamespace="roots").evaluate(insiders, REVIEWS) == {"roots"}
@@ -41,7 +41,8 @@ def test_whom_a_service_is_exported_to_is_inside() -> None:
     """By name in the object, or in the setting of the mesh for objects that do not say."""
     assert found(entry(export_to="[shop, default]"), EXTERNAL) == {"default", "shop"}
     assert found(entry(), EXTERNAL, defaultServiceExportTo=["shop"]) == {"default", "shop"}
-    assert found(entry(export_to="['*']"), EXTERNAL, defaultServiceExportTo=["shop"]) == {"default"}
+    assert found(entry(export_to="['*']"), EXTERNAL, defaultServiceExportTo=["shop"]) == set()
+    assert found(entry(export_to="['.']"), EXTERNAL) == {"default", "."}
 
 
 @pytest.mark.parametrize(
@@ -51,9 +52,29 @@ def test_whom_a_service_is_exported_to_is_inside() -> None:
 )
 def test_where_a_rule_for_the_host_lives_is_inside(host: str) -> None:
     """Whatever way the rule covers the host; with the namespaces that it is exported to."""
-    assert found(SERVICE + destination_rule("r", f"{{host: {host}}}", namespace="shop")) == {"default", "shop"}
+    assert found(SERVICE + destination_rule("r", f"{{host: {host}}}", namespace="shop")) == {"shop"}
     exported = destination_rule("r", f"{{host: {host}, exportTo: [third, shop]}}", namespace="shop")
-    assert found(SERVICE + exported) == {"default", "shop", "third"}
+    assert found(SERVICE + exported) == {"shop", "third"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "inside"),
+    [
+        ("", {}, set()),
+        (", exportTo: ['*']", {}, set()),
+        (", exportTo: ['*', shop]", {}, set()),
+        (", exportTo: [.]", {}, {"default", "."}),
+        (", exportTo: [shop]", {}, {"default", "shop"}),
+        (", workloadSelector: {matchLabels: {app: a}}", {}, {"default"}),
+        ("", {"defaultDestinationRuleExportTo": ["."]}, {"default"}),
+    ],
+)
+def test_a_rule_beside_the_service_is_seen_alike_if_it_is_for_everyone(spec: str, settings: dict[str, Any], inside: set[str]) -> None:
+    """What all clients may use makes no insider of its own namespace; but a second, private one for the host does."""
+    rule = destination_rule("r", f"{{host: reviews{spec}}}")
+    assert found(SERVICE + rule, **settings) == inside
+    private = destination_rule("s", "{host: reviews, exportTo: [.]}")
+    assert found(SERVICE + rule + private, **settings) == inside | {"default", "."}
 
 
 def test_rules_for_other_hosts_do_not_count() -> None:

@@ -50,6 +50,15 @@ def service_domains(service: Service, dns_domain: str, port: int) -> Domains:
     return Domains(tuple(dict.fromkeys(names)), frozenset(expanded))
 
 
+def concerning(service: Service, dns_domain: str) -> str:
+    """Return what of the DNS domain of a client decides about the domains of a service: its namespace only if the service is there too."""
+    if _CLUSTER_MARK not in dns_domain:
+        return dns_domain
+    client, suffix = _split_cluster_name(dns_domain)
+    own = f".{client}{suffix}"
+    return dns_domain if any(host.endswith(own) for host in (service.host, *service.aliases)) else suffix
+
+
 def unique_domains(domains: Iterable[str], expanded: frozenset[str], full_names: frozenset[str], taken: set[str]) -> tuple[str, ...]:
     """Return the domains that nobody has yet, comparing without regard to case, and add them to ``taken``.
 

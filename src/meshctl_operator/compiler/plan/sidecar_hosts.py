@@ -10,7 +10,7 @@ from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.hostname import is_wildcard, parent_wildcards, specificity_key, subset_of
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.base.shards import SHARDS, shard_of
-from meshctl_operator.compiler.plan.domains import Domains, domain_name, host_domains, service_domains, unique_domains
+from meshctl_operator.compiler.plan.domains import Domains, concerning, domain_name, host_domains, service_domains, unique_domains
 from meshctl_operator.compiler.plan.http_routes import RouteTarget, Targets, has_routes
 from meshctl_operator.compiler.plan.route_texts import plain_text_problem
 from meshctl_operator.incremental.context import Context
@@ -129,10 +129,15 @@ class ServiceFacts:
 def services_of_shard(ctx: Context, view: OutboundView, port: int, number: int) -> dict[str, ServiceFacts]:
     """Return the services of one shard of the scope that have a port (0: any), by their hosts in lower case (tracked)."""
     return {
-        found.host.lower(): ServiceFacts(found, _http_ports(found, port), service_domains(found, view.dns_domain, 0) if port else None)
+        found.host.lower(): ctx.derive(service_facts, found, port, concerning(found, view.dns_domain))
         for found in ctx.derive(scope_shard, view, number)
         if (not port or found.port(port) is not None) and plain_text_problem(found.host) is None
     }
+
+
+def service_facts(_ctx: Context, service: Service, port: int, dns_domain: str) -> ServiceFacts:
+    """Return what a port (0: any) takes from a service; ``dns_domain`` is what of it matters to the service (tracked)."""
+    return ServiceFacts(service, _http_ports(service, port), service_domains(service, dns_domain, 0) if port else None)
 
 
 def routed_of_shard(ctx: Context, view: OutboundView, port: int, number: int) -> dict[ObjectKey, RouteTarget]:
