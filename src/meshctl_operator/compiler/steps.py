@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.base.shards import SHARDS
+from meshctl_operator.base.shards import SHARDS, shard_of
 from meshctl_operator.compiler.compiler import compile_profile, profile, router_listeners, sidecar_listeners
 from meshctl_operator.compiler.outbound import cluster_shard, endpoint_map, endpoint_shard, outbound_clusters, shard_reach, view_reach
 from meshctl_operator.compiler.plan.gateway_routes import plan_gateway_table
@@ -98,19 +98,27 @@ def _model_steps(engine: Engine) -> Iterator[None]:
     for number in range(SHARDS):
         if engine.warm(insiders_of_shard, number):
             yield
-    if not engine.is_current(_rules_read):
-        for key in engine.evaluate(_keys, Table.VIRTUAL_SERVICES):
-            if engine.warm(plan_http_rules, key) | engine.warm(route_reach, key):
-                yield
-        engine.evaluate(_rules_read)
-        yield
+    for number in range(SHARDS):
+        if not engine.is_current(_rules_read, number):
+            for key in engine.evaluate(_rule_keys)[number]:
+                if engine.warm(plan_http_rules, key) | engine.warm(route_reach, key):
+                    yield
+            engine.warm(_rules_read, number)
 
 
-def _rules_read(ctx: Context) -> None:
-    """Depend on everything that the steps over all VirtualServices do, so that one look tells whether they are done."""
-    for key in ctx.derive(_keys, Table.VIRTUAL_SERVICES):
+def _rules_read(ctx: Context, number: int) -> None:
+    """Depend on all that the steps over the VirtualServices of a shard do, so that one look tells whether they are done (tracked)."""
+    for key in ctx.derive(_rule_keys)[number]:
         ctx.derive(plan_http_rules, key)
         ctx.derive(route_reach, key)
+
+
+def _rule_keys(ctx: Context) -> tuple[tuple[ObjectKey, ...], ...]:
+    """Return the keys of all VirtualServices, in shards of about equal size (tracked)."""
+    shards: list[list[ObjectKey]] = [[] for _ in range(SHARDS)]
+    for key in ctx.derive(_keys, Table.VIRTUAL_SERVICES):
+        shards[shard_of(f"{key.namespace}.{key.name}")].append(key)
+    return tuple(map(tuple, shards))
 
 
 def _keys(ctx: Context, table: Table) -> tuple[ObjectKey, ...]:
