@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from meshctl_operator.apis.changes import Change
 from meshctl_operator.apis.decode import Skipped, decode
+from meshctl_operator.controlplane.garbage import GarbageCollector
 from meshctl_operator.controlplane.nodes import DeclaredProxy, read_proxy
 from meshctl_operator.controlplane.pipeline import Pipeline, Served
 from meshctl_operator.controlplane.settings import Settings
+from meshctl_operator.controlplane.telemetry import Telemetry
 from meshctl_operator.xds.nodes import JsonValue, NodeInfo
 from tests.support.load.mesh import LoadMesh, RawObject, gateway, path_route
 
@@ -62,14 +65,25 @@ class Bench:
         self.shape = shape
         self.mesh = LoadMesh(size)
         self._start = decoded(self._objects())
+        self._garbage = GarbageCollector(Telemetry(), tuned=True)
         self._pipeline = Pipeline(Settings(), [SOURCE])
         self._served: dict[DeclaredProxy, Served] = {}
+
+    def __enter__(self) -> Self:
+        """Have the garbage collected as in the server."""
+        self._garbage.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._garbage.__exit__(kind, error, trace)
 
     def cold(self) -> dict[str, Cost]:
         """Start with an empty pipeline: the cost to apply all objects, and then to compile the first view."""
         self._pipeline = Pipeline(Settings(), [SOURCE])
         self._served = {}
+        gc.unfreeze()
         gc.collect()
+        gc.freeze()
         self._pipeline.take_statistics()
         return {"apply": self._timed(lambda: self._pipeline.apply(self._start)), "cold": self.serve(self.proxy())}
 
@@ -105,7 +119,7 @@ class Bench:
 
     def _serve(self, proxy: DeclaredProxy) -> None:
         for _ in self._pipeline.prepare(proxy):
-            pass
+            self._garbage.tick()
         self._served[proxy] = self._pipeline.serve(proxy, self._served.get(proxy))
 
     def _timed(self, act: Callable[[], object]) -> Cost:
@@ -158,8 +172,12 @@ def median(costs: Iterable[Cost]) -> Cost:
 
 def sidecar_figures(size: int, repetitions: int) -> dict[str, Any]:
     """Return the figures of a sidecar among ``size`` services, as JSON values by step."""
-    colds, bench = _colds(Shape.SIDECAR, size)
-    mesh, times = bench.mesh, range(1, repetitions + 1)
+    with Bench(Shape.SIDECAR, size) as bench:
+        return _json(bench, _sidecar_costs(bench, range(1, repetitions + 1), size))
+
+
+def _sidecar_costs(bench: Bench, times: range, size: int) -> dict[str, Cost]:
+    mesh, colds = bench.mesh, _colds(bench)
     figures = {name: median(cost[name] for cost in colds) for name in ("apply", "cold")}
     figures["warm"] = bench.serve(bench.proxy(number=2))  # another proxy of the same view
     figures["endpoint"] = median(bench.change(mesh.service_entry(mesh.public(n), {3: f"10.250.{n}.1"})) for n in times)
@@ -170,25 +188,28 @@ def sidecar_figures(size: int, repetitions: int) -> dict[str, Any]:
     figures["further_view"] = median(bench.serve(bench.proxy(f"team-{number}")) for number in range(2, VIEWS + 1))
     figures["weight_in_views"] = median(bench.change(mesh.virtual_service(mesh.public(n), 60 + n)) for n in times)
     figures["endpoint_in_views"] = median(bench.change(mesh.service_entry(mesh.public(n), {3: f"10.251.{n}.1"})) for n in times)
-    return _json(bench, figures)
+    return figures
 
 
 def gateway_figures(shape: Shape, size: int, repetitions: int) -> dict[str, Any]:
     """Return the figures of a gateway, as JSON values by step."""
-    colds, bench = _colds(shape, size)
-    times = range(1, repetitions + 1)
+    with Bench(shape, size) as bench:
+        return _json(bench, _gateway_costs(bench, range(1, repetitions + 1)))
+
+
+def _gateway_costs(bench: Bench, times: range) -> dict[str, Cost]:
+    colds = _colds(bench)
     figures = {name: median(cost[name] for cost in colds) for name in ("apply", "cold")}
-    changed = bench.host_route if shape is Shape.GATEWAY_HOSTS else bench.shared_route
+    changed = bench.host_route if bench.shape is Shape.GATEWAY_HOSTS else bench.shared_route
     figures["warm"] = bench.serve(bench.proxy(number=2))
     figures["route"] = median(bench.change(changed(n, 20 + n)) for n in times)
     figures["endpoint"] = median(bench.change(bench.mesh.service_entry(0, {3: f"10.250.{n}.1"})) for n in times)
-    return _json(bench, figures)
+    return figures
 
 
-def _colds(shape: Shape, size: int) -> tuple[list[dict[str, Cost]], Bench]:
-    """Compile cold three times; returns the costs, and the bench as the last left it."""
-    bench = Bench(shape, size)
-    return [bench.cold() for _ in range(3)], bench
+def _colds(bench: Bench) -> list[dict[str, Cost]]:
+    """Return what compiling cold costs, three times; the bench stays as the last left it."""
+    return [bench.cold() for _ in range(3)]
 
 
 def _json(bench: Bench, figures: dict[str, Cost]) -> dict[str, Any]:

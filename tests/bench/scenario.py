@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -85,6 +86,7 @@ class Scenario:
         self.mesh = LoadMesh(plan.services)
         self.config = ConfigFolder(folder)
         self._log = folder / "server.log"
+        self._addresses = count()
         self._stack = ExitStack()
         self._server: ServerProcess | None = None
         self.load = self._stack.enter_context(LoadGenerator(quiet=plan.quiet, timeout=plan.timeout, core=1 if plan.pin else None))
@@ -209,7 +211,7 @@ class Scenario:
 
     def reconnect_live(self) -> Report:
         """Reconnect while an endpoint changes (E8-live): silence does not tell when the server has looked at the versions of a client, this does."""
-        number, address = self.mesh.public(201), f"10.253.0.{time.monotonic_ns() % 250 + 1}"
+        number, address = self.mesh.public(201), f"10.253.{self._fresh()}"
         self.load.park()
         self._all_gone()
         names = self.config.prepare([self.mesh.service_entry(number, {3: address})])
@@ -222,6 +224,11 @@ class Scenario:
             return self.load.finish(start)
 
         return self._metered(act)
+
+    def _fresh(self) -> str:
+        """Return the end of an address that no endpoint had before."""
+        high, low = divmod(next(self._addresses), 250)
+        return f"{high}.{low + 1}"
 
     def _all_gone(self) -> None:
         """Wait until the server has noticed that its clients are gone, as far as its metrics say so."""
@@ -241,9 +248,9 @@ class Scenario:
         server.__enter__()
         server.wait_synced()
         figures = {"clients_0_mib": server.rss()}
-        for count in (1, views, clients):
-            assert not self.grow(count)["timeout"]
-            figures[f"clients_{count}_mib"] = server.rss()
+        for number in (1, views, clients):
+            assert not self.grow(number)["timeout"]
+            figures[f"clients_{number}_mib"] = server.rss()
         growth = figures[f"clients_{clients}_mib"] - figures[f"clients_{views}_mib"]
         return figures | {"kib_per_client": round(growth * 1024 / (clients - views), 1), "peak_mib": server.peak()}
 
@@ -255,7 +262,7 @@ class Scenario:
 
     def endpoint(self, repetition: int) -> Report:
         """Give an endpoint of a service another address (E1)."""
-        number, address = self.mesh.public(repetition), f"10.250.{repetition}.{time.monotonic_ns() % 250 + 1}"
+        number, address = self.mesh.public(repetition), f"10.250.{self._fresh()}"
         event = Event("E1", {Kind.EDS: address.encode()})
         return self._put(event, self.mesh.service_entry(number, {3: address}))
 

@@ -46,6 +46,7 @@ class ServerOptions:
             ("grpc.server.max_pending_requests_hard_limit", self.max_pending_requests),
             ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(self.min_client_ping)),
             ("grpc.http2.max_ping_strikes", 0),
+            ("grpc.http2.bdp_probe", 0),  # or what a fleet that reconnects says it holds is read ahead, a megabyte for each client
             ("grpc.keepalive_time_ms", _milliseconds(self.keepalive)),
             ("grpc.keepalive_timeout_ms", _milliseconds(self.keepalive_timeout)),
             ("grpc.max_receive_message_length", self.max_receive_bytes),
