@@ -103,3 +103,15 @@ class Oversize:
 
     size: int
     kind: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Something that a client should have taken up did not get ready in time, and is not waited for any more.
+
+    ``name`` is empty where it is many at once; ``seconds`` is how long it was waited for.
+    """
+
+    type_url: TypeUrl
+    name: ResourceName
+    seconds: float

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from meshctl_operator.xds.differences import Claims, Difference, Holding, compare, missing
 from meshctl_operator.xds.events import Push
+from meshctl_operator.xds.readiness import Timing
 from meshctl_operator.xds.resources import ResourceName
 from meshctl_operator.xds.state import Resources
 
@@ -37,7 +38,10 @@ ValueT = TypeVar("ValueT")
 class Sharing:
     """The memos of one server. Streams that are given none have one of their own, which changes nothing but the cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, timing: Timing | None = None, clock: Callable[[], float] = lambda: 0.0) -> None:
+        """Start without memory. ``clock`` gives the time that the ``timing`` of streams is measured by, in seconds."""
+        self.timing = timing or Timing()
+        self.clock = clock
         self._nonces = count(1)
         self._differences: _Pairs[Holding, Resources, Difference] = _Pairs()
         self._missing: _Pairs[frozenset[ResourceName], Resources, tuple[ResourceName, ...]] = _Pairs()

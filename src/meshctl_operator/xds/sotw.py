@@ -96,8 +96,8 @@ class SotwWatch(Watch):
 
     def compose(self, current: Resources, pending: Pending, late: tuple[ResourceName, ...], revision: int, nonce: str) -> bytes:  # noqa: ARG002  (the revision travels in Delta only)
         """Return a DiscoveryResponse: of CDS and LDS the complete list, where removed resources whose time has not come stay in."""
-        kept = self._keep(late)
-        wanted = {**{name: current[name] for name in self._wanted(tuple(current))}, **kept}
+        kept, later = self._keep(late), frozenset(late)
+        wanted = {**{name: current[name] for name in self._wanted(tuple(current)) if name not in later}, **kept}
         listed = wanted if self.type_url.full_state else {name: current[name] for name in pending.changed}
         held = {name: resource.version for name, resource in wanted.items()} | {name: self.version(name) or "" for name in late}
         frames = [listed[name].sotw_frame for name in sorted(listed)]

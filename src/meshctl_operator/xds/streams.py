@@ -7,7 +7,8 @@ is the one place that decides about it.
 
 EDS is special: Envoy lets an updated cluster warm until its ClusterLoadAssignment arrives *again*, does not ask for it in the Delta
 variant, and withholds the ACK of CDS meanwhile. So each cluster that is sent marks its endpoints for sending, no matter what is ACKed.
-A new cluster cannot be used before its endpoints are there, which Envoy has to ask for first; what may refer to it waits for that as well.
+A new cluster cannot be used before it is ready; what leads to it waits for that, in the version that the client has, and the rest goes on
+(``xds.readiness``). What was removed stays for ``Timing.drain`` after nothing leads there any more, for requests that are under way.
 VHDS is alike: an Envoy that asks for a route configuration anew has none of its virtual hosts and does not ask for them again, so these follow.
 Route configurations are served split to Delta clients that take them, and whole to all others (``xds.virtual_hosts``).
 """
@@ -20,9 +21,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from weakref import ref
 
 from meshctl_operator.base.errors import ProtocolViolation
-from meshctl_operator.xds.events import AckEvent, NackEvent, Oversize, Push, Sent
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Oversize, Push, Sent
 from meshctl_operator.xds.isolation import Isolation
 from meshctl_operator.xds.nodes import NodeInfo, read_node
+from meshctl_operator.xds.readiness import Readiness, Waiting
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.state import ViewState
@@ -43,7 +45,19 @@ WatchT = TypeVar("WatchT", bound=Watch)
 class XdsStream(ABC, Generic[WatchT]):
     """One stream of a client, as a pure state machine: requests in, responses out."""
 
-    __slots__ = ("_isolation", "_new_routes", "_sharing", "_split", "_unfollowed", "_warming", "_watches", "node")
+    __slots__ = (
+        "_isolation",
+        "_new_routes",
+        "_quiet_since",
+        "_readiness",
+        "_sharing",
+        "_split",
+        "_unfollowed",
+        "_watches",
+        "node",
+        "overdue",
+        "wake_at",
+    )
 
     delta: ClassVar[bool]
     """Whether the stream is of the Delta variant."""
@@ -52,11 +66,14 @@ class XdsStream(ABC, Generic[WatchT]):
         self.node: NodeInfo | None = None
         self._watches: dict[TypeUrl, WatchT] = {}  # in the order in which additions are sent
         self._unfollowed: tuple[ResourceName, ...] = ()  # clusters that were sent before endpoints were asked for
-        self._warming: frozenset[ResourceName] = frozenset()  # endpoints of new clusters that were not sent
+        self._readiness = Readiness()
+        self._quiet_since: float | None = None  # since when nothing that the client holds leads to what waits to be removed
         self._new_routes: tuple[ResourceName, ...] = ()  # sent to a client that did not hold them, and not followed by virtual hosts
         self._isolation: Isolation | None = None  # of rejected virtual hosts
         self._split: bool | None = None  # whether the client has split route configurations; None until it asks for one
         self._sharing = sharing or Sharing()
+        self.wake_at: float | None = None  # when there may be something to write although nothing happens until then
+        self.overdue: list[Overdue] = []  # what took too long, for whoever drives the stream to take away
 
     @property
     def in_flight(self) -> bool:
@@ -127,18 +144,19 @@ class XdsStream(ABC, Generic[WatchT]):
 
     def _due(self, state: ViewState) -> tuple[WatchT, Pending, tuple[ResourceName, ...]] | None:
         """Return what to tell next: the type, what is pending of it, and the removals that are held back."""
+        self.wake_at = None
         if self._unfollowed and TypeUrl.ENDPOINT in self._watches:
             self._follow_with_endpoints(state)
         if self._new_routes and TypeUrl.VIRTUAL_HOST in self._watches:
             self._follow_with_virtual_hosts(state)
         for type_url, watch in self._watches.items():
-            if not watch.may_send or (type_url in _USERS and self._awaits_endpoints()):
-                continue
-            if type_url is TypeUrl.VIRTUAL_HOST and self._awaits_routes():
+            if not watch.may_send or (type_url is TypeUrl.VIRTUAL_HOST and self._awaits_routes()):
                 continue
             pending, late = self._look(watch, state)
-            if pending.removed and type_url in _LATE_REMOVALS and not self.may_break(state):
+            if pending.removed and type_url in _LATE_REMOVALS and not self._may_remove(state):
                 pending, late = Pending(pending.changed, (), pending.due), pending.removed
+            if pending.changed and type_url in _USERS and (waiting := self._waiting(state)) is not None:
+                pending, late = _held_back(pending, late, watch, state, waiting)
             if type_url is TypeUrl.VIRTUAL_HOST and self._isolation is not None and self._isolation.active:
                 pending, late = self._portion(watch, state, pending, self._isolation)
             if pending:
@@ -188,18 +206,35 @@ class XdsStream(ABC, Generic[WatchT]):
         """
         return any(watch.exchange.in_flight for type_url in _ROUTES_COME_FROM if (watch := self._watches.get(type_url)))
 
-    def _awaits_endpoints(self) -> bool:
-        """Tell whether the client has new clusters that it cannot use yet, so that a request that is led there would be lost.
+    def _waiting(self, state: ViewState) -> Waiting | None:
+        """Return the new clusters that the client cannot use yet; None if there are none."""
+        clusters = self._watches.get(TypeUrl.CLUSTER)
+        if clusters is None or not clusters.exchange.in_flight:
+            self._readiness.answered()
+            return None
+        patience = self._sharing.timing.warming
+        self.overdue += [Overdue(TypeUrl.CLUSTER, name, patience) for name in self._readiness.expired(self._sharing.clock(), patience)]
+        waiting = self._readiness.waiting()
+        if waiting is not None:
+            self._wake_at(self._readiness.until(patience))
+        return waiting
 
-        Envoy asks for their endpoints as soon as it has the clusters, and withholds the ACK of these until then. A client that has
-        answered the clusters does not want to wait.
-        """
-        if not self._warming:
+    def _may_remove(self, state: ViewState) -> bool:
+        """Tell whether what was removed may be taken from the client now: it was out of use for long enough."""
+        if not self.may_break(state):
+            self._quiet_since = None
             return False
-        if self._watches[TypeUrl.CLUSTER].exchange.in_flight:
-            return True
-        self._warming = frozenset()
-        return False
+        now = self._sharing.clock()
+        if self._quiet_since is None:
+            self._quiet_since = now
+        until = self._quiet_since + self._sharing.timing.drain
+        if now < until:
+            self._wake_at(until)
+        return now >= until
+
+    def _wake_at(self, time: float | None) -> None:
+        if time is not None:
+            self.wake_at = time if self.wake_at is None else min(self.wake_at, time)
 
     def may_break(self, state: ViewState) -> bool:
         """Tell whether clusters, endpoints and secrets may be removed: nothing that the client holds refers to them any more."""
@@ -219,12 +254,12 @@ class XdsStream(ABC, Generic[WatchT]):
         """Note that the client is told, and what else it has to be told because of it."""
         if watch.type_url is TypeUrl.ROUTE:
             self._new_routes = tuple(dict.fromkeys((*self._new_routes, *(name for name in push.changed if not watch.version(name)))))
-        elif watch.type_url is TypeUrl.CLUSTER and not self._watches.keys().isdisjoint(_USERS):
-            clusters, endpoints = state.of(TypeUrl.CLUSTER), state.of(TypeUrl.ENDPOINT)
-            new = (clusters[name].eds_name for name in push.changed if not watch.version(name))
-            self._warming |= {name for name in new if name and name in endpoints}
-        elif watch.type_url is TypeUrl.ENDPOINT and self._warming:
-            self._warming = self._warming.difference(push.changed)
+        elif watch.type_url is TypeUrl.CLUSTER and (watch.claimed or not self._watches.keys().isdisjoint(_USERS)):
+            clusters = state.of(TypeUrl.CLUSTER)
+            new = {name: clusters[name].eds_name for name in push.changed if not watch.version(name)}
+            self._readiness.told(new, self._sharing.clock())
+        elif watch.type_url is TypeUrl.ENDPOINT:
+            self._readiness.endpoints(push.changed)
         watch.tell(state.of(watch.type_url), late)
         watch.newest = push.number
         watch.exchange.send(push.sent)
@@ -270,6 +305,22 @@ class XdsStream(ABC, Generic[WatchT]):
         if not type_url:
             raise ProtocolViolation("a request on the aggregated stream has no type_url")
         return _SERVED.get(type_url)
+
+
+def _held_back(
+    pending: Pending, late: tuple[ResourceName, ...], watch: Watch, state: ViewState, waiting: Waiting
+) -> tuple[Pending, tuple[ResourceName, ...]]:
+    """Take from what is pending all that leads to clusters that are not ready.
+
+    What replaces something that was removed may be among it, and then the removal comes with it.
+    """
+    current = state.of(watch.type_url)
+    held = tuple(name for name in pending.changed if waiting.holds(current[name]))
+    if not held:
+        return pending, late
+    told = set(held)
+    changed = tuple(name for name in pending.changed if name not in told)
+    return Pending(changed, (), pending.due and bool(changed)), (*late, *held, *pending.removed)
 
 
 def answered(type_url: TypeUrl, sent: Sent, error: status_pb2.Status | None) -> tuple[AckEvent | None, NackEvent | None]:

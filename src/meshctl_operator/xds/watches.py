@@ -74,6 +74,11 @@ class Watch(ABC):
         """Whether the client holds, or was told, anything."""
         return bool(self.exchange.latest) or isinstance(self._told, Claims)
 
+    @property
+    def claimed(self) -> bool:
+        """Whether the client said on its first request that it holds something, and has not been told anything since."""
+        return isinstance(self._told, Claims)
+
     def version(self, name: ResourceName) -> ContentHash | None:
         """Return the version of a name that the client holds; None if it holds none."""
         if not self.subscription.covers(name):

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from envoy.config.core.v3 import base_pb2
+from envoy.config.listener.v3 import listener_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
 from meshctl_operator.base.errors import ProtocolViolation
 from meshctl_operator.base.shards import ShardedMap, shard_of
 from meshctl_operator.xds.delta import DeltaStream
-from meshctl_operator.xds.events import Push
+from meshctl_operator.xds.events import Overdue, Push
+from meshctl_operator.xds.readiness import FEW, Timing
 from meshctl_operator.xds.resources import TypeUrl, XdsResource
+from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState, view_state
 from tests.support.xds_rig import sample
@@ -27,7 +30,14 @@ class Driver:
 
     def __init__(self, protocol: str) -> None:
         self.delta = protocol == "delta"
-        self.stream: Any = DeltaStream() if self.delta else SotwStream()
+        self.now = 100.0
+        self.timing = Timing()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new stream."""
+        sharing = Sharing(self.timing, lambda: self.now)
+        self.stream: Any = DeltaStream(sharing) if self.delta else SotwStream(sharing)
         self.names: dict[TypeUrl, list[str]] = {}
 
     def subscribe(self, type_url: TypeUrl, *names: str, nonce: str = "") -> None:
@@ -168,31 +178,124 @@ def test_following_endpoints_wait_for_the_response_in_flight(driver: Driver) -> 
     assert [(push.type_url.short, push.changed) for push in driver.pushes(updated)] == [("EDS", ("a",))]
 
 
-def led_to(revision: int, mark: str, *clusters: str) -> ViewState:
-    """Return a state with clusters that discover their endpoints, and a listener and a route configuration of a version."""
-    found = [replace(sample(TypeUrl.CLUSTER, name), eds_name=name) for name in clusters]
+def led_to(revision: int, cluster: str, *clusters: str, listener: str = "1") -> ViewState:
+    """Return a state with clusters that discover their endpoints, a listener, and a route configuration that leads to a cluster."""
+    found = [sample(TypeUrl.CLUSTER, name, eds_name=name) for name in clusters]
     endpoints = [sample(TypeUrl.ENDPOINT, name) for name in clusters]
-    return view_state(revision, [*found, *endpoints, sample(TypeUrl.LISTENER, "a", mark), sample(TypeUrl.ROUTE, "a", mark)])
+    return view_state(revision, [*found, *endpoints, sample(TypeUrl.LISTENER, "a", listener), sample(TypeUrl.ROUTE, "a", cluster)])
 
 
 def test_what_leads_to_a_new_cluster_waits_for_its_endpoints(driver: Driver) -> None:
     """Envoy cannot use a new cluster before it has its endpoints, which it asks for when it has the cluster: a request would be lost."""
     subscribe_all(driver, "a")
-    driver.settle(led_to(1, "1", "a"))
-    new = led_to(2, "2", "a", "b")
-    assert shorts(driver.pushes(new)) == ["CDS"]
-    driver.subscribe(TypeUrl.ENDPOINT, "b")
-    assert shorts(driver.pushes(new)) == ["EDS", "LDS", "RDS"]
+    driver.settle(led_to(1, "old", "a", "old"))
+    new = led_to(2, "new", "a", "old", "new", listener="2")
+    pushes = driver.pushes(new)
+    assert shorts(pushes) == ["CDS", "LDS"]  # the listener does not lead there
+    driver.subscribe(TypeUrl.ENDPOINT, "new")
+    assert shorts(driver.pushes(new)) == ["EDS", "RDS"]
 
 
 def test_a_client_that_has_answered_new_clusters_does_not_wait(driver: Driver) -> None:
-    """One that never asks for endpoints must not go without routes."""
+    """One that never asks for endpoints must not go without routes; a cluster without any is ready by then."""
     subscribe_all(driver, "a")
-    driver.settle(led_to(1, "1", "a"))
-    new = led_to(2, "2", "a", "b")
+    driver.settle(led_to(1, "old", "a", "old"))
+    new = led_to(2, "new", "a", "old", "new")
     (clusters,) = driver.pushes(new)
     driver.ack(clusters)
-    assert shorts(driver.pushes(new)) == ["LDS", "RDS"]
+    assert shorts(driver.pushes(new)) == ["RDS"]
+
+
+def test_endpoints_that_a_cluster_of_that_name_had_before_do_not_count(driver: Driver) -> None:
+    """A cluster that was gone and comes back needs its endpoints again, which come before what leads there."""
+    subscribe_all(driver, "a", "new")
+    driver.settle(led_to(1, "new", "a", "new"))
+    gone = led_to(2, "old", "a", "old")
+    driver.settle(gone)
+    driver.settle(gone)
+    assert shorts(driver.pushes(led_to(3, "new", "a", "new"))) == ["CDS", "EDS", "RDS"]
+
+
+def test_what_is_held_back_stays_as_it_was(driver: Driver) -> None:
+    """A listener that leads to a new cluster keeps its old version, in a complete list too; a new one is not in it yet."""
+    for type_url in (TypeUrl.LISTENER, TypeUrl.CLUSTER):
+        driver.subscribe(type_url)
+    driver.settle(view_state(1, [sample(TypeUrl.CLUSTER, "old"), sample(TypeUrl.LISTENER, "x", "old"), sample(TypeUrl.LISTENER, "z", "1")]))
+    after = view_state(
+        2,
+        [
+            sample(TypeUrl.CLUSTER, "new"),
+            *(sample(TypeUrl.LISTENER, name, mark) for name, mark in (("x", "new"), ("y", "new"), ("z", "2"))),
+        ],
+    )
+    clusters, listeners = driver.pushes(after)
+    assert listeners.changed == ("z",)
+    if not driver.delta:
+        listed = discovery_pb2.DiscoveryResponse.FromString(listeners.body).resources
+        found = [listener_pb2.Listener.FromString(each.value) for each in listed]
+        assert [(each.name, each.stat_prefix) for each in found] == [("x", "old"), ("z", "2")]
+    driver.ack(listeners)
+    assert driver.pushes(after) == []
+    driver.ack(clusters)
+    (rest,) = driver.pushes(after)
+    assert (rest.type_url, rest.changed) == (TypeUrl.LISTENER, ("x", "y"))
+
+
+def test_a_removal_comes_with_what_replaces_it(driver: Driver) -> None:
+    """A new listener for the address of a removed one waits for a cluster: the old one serves until then."""
+    for type_url in (TypeUrl.LISTENER, TypeUrl.CLUSTER):
+        driver.subscribe(type_url)
+    driver.settle(view_state(1, [sample(TypeUrl.LISTENER, "before", "1")]))
+    after = view_state(2, [sample(TypeUrl.CLUSTER, "new"), sample(TypeUrl.LISTENER, "after", "new")])
+    (clusters,) = driver.pushes(after)
+    driver.ack(clusters)
+    (listeners,) = driver.pushes(after)
+    assert (listeners.changed, listeners.removed) == (("after",), ("before",))
+
+
+def test_a_cluster_that_does_not_get_ready_is_not_waited_for_for_ever(driver: Driver) -> None:
+    """After the time it is told whoever drives the stream, once, and what leads there is sent."""
+    driver.timing = Timing(warming=10)
+    driver.restart()
+    subscribe_all(driver, "a")
+    driver.settle(led_to(1, "old", "a", "old"))
+    new = led_to(2, "new", "a", "old", "new")
+    driver.pushes(new)
+    assert driver.stream.wake_at == driver.now + 10
+    driver.now += 9.9
+    assert driver.pushes(new) == []
+    driver.now += 0.2
+    assert shorts(driver.pushes(new)) == ["RDS"]
+    assert driver.stream.overdue == [Overdue(TypeUrl.CLUSTER, "new", 10)]
+    assert driver.stream.wake_at is None
+
+
+def test_many_new_clusters_are_waited_for_together(driver: Driver) -> None:
+    """A client that is told everything answers soon: nothing is looked for by name, and everything waits for the answer."""
+    subscribe_all(driver, "a")
+    driver.settle(led_to(1, "old", "a", "old"))
+    new = led_to(2, "old", "a", "old", *(f"c{number}" for number in range(FEW + 1)), listener="2")
+    (clusters,) = driver.pushes(new)
+    driver.ack(clusters)
+    assert shorts(driver.pushes(new)) == ["LDS"]
+
+
+def test_removed_clusters_stay_for_the_drain_time(driver: Driver) -> None:
+    """Requests that are under way may finish: the time begins when nothing leads there any more, and anew with each change."""
+    driver.timing = Timing(drain=5)
+    driver.restart()
+    subscribe_all(driver, "a")
+    driver.settle(led_to(1, "old", "a", "old"))
+    after = led_to(2, "a", "a")
+    driver.settle(after)
+    assert driver.stream.wake_at == driver.now + 5
+    driver.now += 4
+    again = led_to(3, "a", "a", listener="2")
+    driver.settle(again)
+    driver.now += 4
+    assert driver.pushes(again) == []
+    driver.now += 1
+    assert [(push.type_url.short, push.removed) for push in driver.pushes(again) if push.removed][0] == ("CDS", ("old",))
 
 
 def test_endpoints_that_are_not_wanted_do_not_follow(driver: Driver) -> None:
