@@ -83,7 +83,7 @@ class Fleet:
             endpoint_slice(name, "10.231.0.1", "10.231.0.2", "10.231.0.3") for name in ("productpage", "details", "reviews", "ratings")
         ]
         self.source = MemorySource(*self.base, certificate(), *slices)
-        self.plane = ControlPlane(Settings(), [self.source])
+        self.plane = ControlPlane(Settings(timing=Timing()), [self.source])
         self.splits = variant is XdsVariant.DELTA and binary == newest()
         self.variant = variant
         self.envoys: dict[str, EnvoyProcess] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from meshctl_operator.base.errors import ProtocolViolation
 from meshctl_operator.xds.discovery import Stream, XdsProtocol
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.resources import TypeUrl, XdsResource
 from meshctl_operator.xds.state import ViewState, view_state
@@ -21,6 +21,7 @@ class MemoryDiscovery:
     def __init__(self, *resources: XdsResource, ready: bool = True) -> None:
         self.acks: list[AckEvent] = []
         self.nacks: list[NackEvent] = []
+        self.overdue: list[Overdue] = []
         self.sessions: list[MemorySession] = []
         self.refused: set[str] = set()
         self.state: ViewState | None = view_state(1, resources) if ready else None
@@ -98,6 +99,11 @@ class MemorySession:
     def nacked(self, event: NackEvent) -> None:
         """Record a NACK."""
         self._discovery.nacks.append(event)
+        self._discovery.notify()
+
+    def overdue(self, overdue: Overdue) -> None:
+        """Record what took too long."""
+        self._discovery.overdue.append(overdue)
         self._discovery.notify()
 
     def idle(self, revision: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -14,8 +15,10 @@ from meshctl_operator.controlplane.nacks import NackLog, Origins
 from meshctl_operator.controlplane.pacing import Pace
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.telemetry import Telemetry
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.resources import TypeUrl
+
+log = logging.getLogger("meshctl.controlplane")
 
 REVISIONS_TIMED: Final = 256
 """Revisions whose time of arrival is remembered, to time their answers."""
@@ -100,10 +103,24 @@ class Answers:
         """Count, log once and tell a rejected response."""
         now, kind = self._clock.monotonic(), event.type_url.short
         self._telemetry.nacks.of(kind).inc()
-        names, objects = self.nacks.note(session.proxy_id, event, _origins(session, event))
+        names, objects = self.nacks.note(session.proxy_id, event, _origins(session, event.type_url))
         ms = self._elapsed(session, event.revision, now) * 1000
         self._events.emit(Nacked(session.proxy_id, kind, event.revision, ms, event.message.strip(), names, objects))
         self._answered(session, kind, event.revision, now)
+
+    def overdue(self, session: ProxySession, overdue: Overdue) -> None:
+        """Count and log what a proxy did not get ready in time, with the objects that it comes from."""
+        kind = overdue.type_url.short
+        self._telemetry.overdue.of(kind).inc()
+        objects = list(map(str, _origins(session, overdue.type_url)(overdue.name)))
+        facts = {
+            "proxy": session.proxy_id,
+            "type": kind,
+            "resource": overdue.name or "many",
+            "objects": objects,
+            "seconds": overdue.seconds,
+        }
+        log.warning("overdue", extra=facts)
 
     def idle(self, session: ProxySession, revision: int) -> None:
         """Note that a stream has nothing to send of the state with this revision, and that everything is answered."""
@@ -121,13 +138,13 @@ class Answers:
         return now - max(self._since.get(revision, session.connected_at), session.connected_at)
 
 
-def _origins(session: ProxySession, event: NackEvent) -> Origins:
+def _origins(session: ProxySession, type_url: TypeUrl) -> Origins:
     """Return what tells the objects that a resource was computed from."""
     compiled = session.served.compiled if session.served is not None else None
     if compiled is None:
         return lambda _: ()
-    whole = event.type_url is TypeUrl.ROUTE  # whose parts are resources of their own in the other form
-    resources = (compiled.resources if whole else compiled.split).get(event.type_url)
+    whole = type_url is TypeUrl.ROUTE  # whose parts are resources of their own in the other form
+    resources = (compiled.resources if whole else compiled.split).get(type_url)
 
     def origins(name: str) -> tuple[ObjectKey, ...]:
         resource = resources.get(name) if resources is not None else None

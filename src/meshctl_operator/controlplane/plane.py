@@ -23,7 +23,7 @@ from meshctl_operator.controlplane.supervision import SupervisedSource, locate
 from meshctl_operator.controlplane.telemetry import Telemetry
 from meshctl_operator.controlplane.worker import Worker
 from meshctl_operator.xds.discovery import XdsProtocol
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ class ControlPlane:
     async def serve(self, address: str) -> str:
         """Serve xDS on ``host:port`` (port 0: any free one); returns the address that was bound. Raises MeshctlError if it is taken."""
         from meshctl_operator.xds.ads import AdsServer  # gRPC is loaded by those who serve
+        from meshctl_operator.xds.options import ServerOptions
 
-        self._server = AdsServer(self, self._server_options)
+        self._server = AdsServer(self, self._server_options or ServerOptions(timing=self.settings.timing))
         return await self._server.start(address)
 
     async def stop(self) -> None:
@@ -235,6 +236,10 @@ class ControlPlane:
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
         """Count, log once and tell a rejected response."""
         self._worker.answers.nacked(session, event)
+
+    def overdue(self, session: ProxySession, overdue: Overdue) -> None:
+        """Count and log what a proxy did not get ready in time."""
+        self._worker.answers.overdue(session, overdue)
 
     def idle(self, session: ProxySession) -> None:
         """Tell those who wait for the proxies to settle."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meshctl_operator.controlplane.nodes import DeclaredProxy, read_proxy
 from meshctl_operator.xds.discovery import Stream, XdsProtocol
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.state import ViewState
@@ -33,6 +33,10 @@ class Listener(Protocol):
 
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
         """A response was rejected."""
+        ...
+
+    def overdue(self, session: ProxySession, overdue: Overdue) -> None:
+        """Something is not waited for any longer."""
         ...
 
     def idle(self, session: ProxySession) -> None:
@@ -124,6 +128,10 @@ class ProxySession:
         """Note what the proxy rejected."""
         self.rejected[event.type_url] = event.message
         self._listener.nacked(self, event)
+
+    def overdue(self, overdue: Overdue) -> None:
+        """Tell what took too long."""
+        self._listener.overdue(self, overdue)
 
     def idle(self, revision: int) -> None:
         """Note that the state of a revision was sent as far as it is subscribed to, and answered."""

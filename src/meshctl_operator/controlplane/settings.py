@@ -12,6 +12,7 @@ from meshctl_operator.base.durations import Duration
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.controlplane.switches import read_switches
 from meshctl_operator.incremental.engine import Mode
+from meshctl_operator.xds.readiness import Timing
 
 DOMAIN: Final = "cluster.local"
 
@@ -33,6 +34,14 @@ class Windows:
 SPLIT_ROUTES: Final = "MESHCTL_SPLIT_ROUTES"
 """The environment variable that says whether route configurations are split (``Settings.split_routes``)."""
 
+USUAL_TIMING: Final = Timing(drain=5.0)
+
+DRAIN_TIME: Final = "MESHCTL_DRAIN_TIME"
+"""The environment variable for ``Timing.drain``: how long removed clusters stay with a proxy after it has no route to them any more."""
+
+WARMING_TIMEOUT: Final = "MESHCTL_WARMING_TIMEOUT"
+"""The environment variable for ``Timing.warming``: how long a route to a new cluster waits until the proxy can use that."""
+
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -46,6 +55,7 @@ class Settings:
         switches: istiod's feature switches that are honoured, with their values.
         mode: ``recompute`` ignores all memos, for operators who suspect them.
         split_routes: serve virtual hosts as resources of their own (VHDS) to Delta clients that take them.
+        timing: how long proxies keep what was removed, and how long routes wait for new clusters.
         windows: batching of changes.
         drain_grace: how long open streams may take to end when the control plane stops.
         pilot_metrics: expose istiod's names as well, where they mean the same (``pilot_metrics``).
@@ -59,6 +69,7 @@ class Settings:
     switches: tuple[tuple[str, str], ...] = ()
     mode: Mode = "incremental"
     split_routes: bool = True
+    timing: Timing = USUAL_TIMING
     windows: Windows = field(default_factory=Windows)
     drain_grace: float = 1.0
     pilot_metrics: bool = False
@@ -87,7 +98,9 @@ def settings_from(environment: Mapping[str, str], *, domain: str = DOMAIN, mode:
         cap=_seconds(given, "PILOT_DEBOUNCE_MAX", defaults.cap),
     )
     split = _switch(environment, SPLIT_ROUTES, default=True)
-    return Settings(domain=domain, switches=switches, mode=mode, windows=windows, split_routes=split), warnings
+    drain = _seconds(environment, DRAIN_TIME, USUAL_TIMING.drain)
+    timing = Timing(drain, _seconds(environment, WARMING_TIMEOUT, USUAL_TIMING.warming))
+    return Settings(domain=domain, switches=switches, mode=mode, windows=windows, split_routes=split, timing=timing), warnings
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -72,6 +72,12 @@ class Telemetry:
         )
         self.acks = self._new("meshctl_acks", "Responses that proxies accepted, by xDS type", Counter, "type")
         self.nacks = self._new("meshctl_nacks", "Responses that proxies rejected, by xDS type", Counter, "type")
+        self.overdue = self._new(
+            "meshctl_overdue_resources",
+            "New resources that a proxy did not get ready in time, so that nothing waits for them, by xDS type",
+            Counter,
+            "type",
+        )
         self.ack_seconds = self._new("meshctl_ack_seconds", "Time from a change until a proxy accepted it, by xDS type", _seconds, "type")
         self.proxy_convergence = self._new(
             "meshctl_proxy_convergence_seconds", "Time from a change until one proxy accepted all of it", _seconds

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -22,13 +23,16 @@ from meshctl_operator.base.errors import MeshctlError, ProtocolViolation
 from meshctl_operator.xds.budget import WriteBudget
 from meshctl_operator.xds.delta import DeltaStream
 from meshctl_operator.xds.discovery import Discovery, Session, XdsProtocol
-from meshctl_operator.xds.events import Outcome, Oversize, Push
+from meshctl_operator.xds.events import Outcome, Overdue, Oversize, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.options import ServerOptions
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState
+
+BIG_REQUEST: Final = 16 * 1024
+"""Bytes of a request from which on it takes its turn to be understood: half a megabyte of versions that a client holds takes some milliseconds."""
 
 RELEASE_INTERVAL: Final = 5.0
 """Seconds after which responses that many streams share are let go."""
@@ -45,8 +49,9 @@ class AdsServer:
         self._discovery = discovery
         self._options = options or ServerOptions()
         self._server: grpc.aio.Server | None = None
-        self._sharing = Sharing()
+        self._sharing = Sharing(self._options.timing, time.monotonic)
         self._budget = WriteBudget(self._options.max_bytes_in_flight, self._options.write_patience)
+        self._understanding = asyncio.Lock()
         self._connections: set[_Connection] = set()
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -93,8 +98,12 @@ class AdsServer:
         log.info("stopped")
 
     def _release(self) -> None:
-        """Let go of shared responses every few seconds: when a fleet connects they are wanted at once, or not at all."""
+        """Let go of shared responses every few seconds: when a fleet connects they are wanted at once, or not at all. End stuck streams."""
         self._sharing.release()
+        deadline = self._options.write_deadline
+        if deadline is not None:
+            for connection in tuple(self._connections):
+                connection.end_if_stuck(deadline)
         self._timer = asyncio.get_running_loop().call_later(RELEASE_INTERVAL, self._release)
 
     async def _serve_sotw(self, _: object, context: _Context) -> None:
@@ -108,7 +117,9 @@ class AdsServer:
     async def _serve(self, protocol: XdsProtocol, stream: _StateMachine, decode: Callable[[bytes], object], context: _Context) -> None:
         if self._stopping:
             return
-        connection = _Connection(self._discovery, protocol, stream, decode, context, self._budget, self._options.big_response)
+        connection = _Connection(
+            self._discovery, protocol, stream, decode, context, self._budget, self._options.big_response, self._understanding
+        )
         self._connections.add(connection)
         try:
             await connection.serve()
@@ -144,9 +155,14 @@ class _StateMachine(Protocol):
     @property
     def in_flight(self) -> bool: ...
 
+    wake_at: float | None
+    overdue: list[Overdue]
+
     def on_request(self, request: Any, /) -> Outcome: ...  # noqa: ANN401  (a DiscoveryRequest or a DeltaDiscoveryRequest)
 
     def has_next(self, state: ViewState) -> bool: ...
+
+    def closed(self) -> None: ...
 
     def next_push(self, state: ViewState, at_most: int | None = None) -> Push | Oversize | None: ...
 
@@ -168,6 +184,9 @@ class _Connection:
         "_session",
         "_stream",
         "_task",
+        "_timer",
+        "_understanding",
+        "_unread_since",
         "_unsupported",
         "_wake",
         "_writing",
@@ -182,6 +201,7 @@ class _Connection:
         context: _Context,
         budget: WriteBudget,
         big: int,
+        understanding: asyncio.Lock,
     ) -> None:
         self._discovery = discovery
         self._protocol: XdsProtocol = protocol
@@ -190,10 +210,13 @@ class _Connection:
         self._context = context
         self._budget = budget
         self._big = big
+        self._understanding = understanding
         self._session: Session | None = None
         self._task: asyncio.Task[Any] | None = None
         self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._writing = False
+        self._unread_since: float | None = None  # when the response was handed over that the transport has not taken yet
         self._ending = False
         self._gone = False  # no status can be sent: the client has vanished, or a write to it is stuck
         self._unsupported: set[str] = set()
@@ -213,6 +236,13 @@ class _Connection:
         if self._task is not None:
             self._task.cancel()
 
+    def end_if_stuck(self, deadline: float) -> None:
+        """Close the stream of a client that has not read what it is told for that many seconds."""
+        since = self._unread_since
+        if since is not None and time.monotonic() - since >= deadline and not self._ending:
+            self._log("stuck", logging.WARNING, seconds=round(deadline))
+            self.end()
+
     async def serve(self) -> None:
         """Run until the client ends the stream, the protocol is violated or the server stops."""
         self._task = asyncio.current_task()
@@ -224,7 +254,10 @@ class _Connection:
                 raise  # what gRPC does itself when it notices that the client is gone
             self._task.uncancel()
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             if self._session is not None:
+                self._stream.closed()
                 self._session.closed()
                 self._log("closed")
             self._session = self._task = None  # or the stream would live on in a cycle until the garbage collector finds it
@@ -277,12 +310,20 @@ class _Connection:
         data = await self._context.read()
         if not isinstance(data, bytes):  # grpc.aio.EOF
             return False
+        if len(data) < BIG_REQUEST:
+            self._understand(data)
+            return True
+        async with self._understanding:
+            self._understand(data)
+            await asyncio.sleep(0)  # one in each round of the loop, or a fleet that reconnects would hold it for half a second
+        return True
+
+    def _understand(self, data: bytes) -> None:
         try:
             request = self._decode(data)
         except DecodeError as error:
             raise ProtocolViolation("a request is no protobuf message of the discovery service") from error
         self._take(request)
-        return True
 
     def _take(self, request: object) -> None:
         outcome = self._stream.on_request(request)
@@ -303,14 +344,24 @@ class _Connection:
         if self._stream.has_next(state):
             self._wake.set()
         else:
-            self._note_idle(session, state)
+            self._rest(session, state)
 
     def _note_unsupported(self, type_url: str) -> None:
         if type_url not in self._unsupported:
             self._unsupported.add(type_url)
             self._log("unsupported", logging.WARNING, type=type_url)
 
-    def _note_idle(self, session: Session, state: ViewState) -> None:
+    def _rest(self, session: Session, state: ViewState) -> None:
+        """Note that there is nothing to write now, and look again when it is time to."""
+        for overdue in self._stream.overdue:
+            session.overdue(overdue)
+        self._stream.overdue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        wake_at = self._stream.wake_at
+        self._timer = None
+        if wake_at is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, wake_at - time.monotonic()), self._wake.set)
         if not self._stream.in_flight:
             session.idle(state.revision)
 
@@ -331,7 +382,7 @@ class _Connection:
         while (state := session.state) is not None:
             push = self._stream.next_push(state, self._big)
             if push is None:
-                self._note_idle(session, state)
+                self._rest(session, state)
                 return
             if isinstance(push, Push):
                 await self._write(session, push)
@@ -350,7 +401,9 @@ class _Connection:
         if log.isEnabledFor(logging.INFO):
             facts = {"changed": len(push.changed), "removed": len(push.removed), "bytes": len(push.body), "revision": push.revision}
             self._log("push", type=push.type_url.short, **facts)
+        self._unread_since = time.monotonic()
         await self._context.write(push.body)
+        self._unread_since = None
         session.pushed(push)
 
     def _log(self, event: str, level: int = logging.INFO, **facts: object) -> None:

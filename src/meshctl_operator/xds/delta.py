@@ -74,6 +74,9 @@ class DeltaStream(XdsStream[DeltaWatch]):
 
     delta = True
 
+    def closed(self) -> None:
+        """Do nothing: a client that comes back says what it holds."""
+
     def on_request(self, request: discovery_pb2.DeltaDiscoveryRequest) -> Outcome:
         """Understand a DeltaDiscoveryRequest, which is taken over. Raises ProtocolViolation, which ends the stream.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.state import ViewState
@@ -57,6 +57,10 @@ class Session(Protocol):
 
     def nacked(self, event: NackEvent) -> None:
         """Take note of a rejected response. The rejected versions are not sent again on this stream until their content changes."""
+        ...
+
+    def overdue(self, overdue: Overdue) -> None:
+        """Take note that something is not waited for any longer."""
         ...
 
     def idle(self, revision: int) -> None:

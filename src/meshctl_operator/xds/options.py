@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from meshctl_operator.xds.readiness import Timing
+
+_TIMING: Final = Timing()
 _MEGABYTE: Final = 1024 * 1024
 _UNLIMITED: Final = -1
 
@@ -25,6 +28,8 @@ class ServerOptions:
         big_response: size of a response from which on it takes its turn; smaller ones are written at once.
         max_bytes_in_flight: how many bytes of big responses are handed to gRPC at a time; the streams take turns.
         write_patience: after this time a write that is not through, because the client does not read, no longer counts.
+        write_deadline: after this time the stream of a client that does not read is ended; None: never.
+        timing: how long removed resources stay, and how long what leads to new clusters waits for them.
     """
 
     max_pending_requests: int = 100_000
@@ -37,6 +42,8 @@ class ServerOptions:
     big_response: int = 64 * 1024
     max_bytes_in_flight: int = 32 * _MEGABYTE
     write_patience: float = 1.0
+    write_deadline: float | None = 60.0
+    timing: Timing = _TIMING
 
     def channel_arguments(self) -> tuple[tuple[str, int], ...]:
         """Return the arguments of the gRPC core, whose times are milliseconds."""

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 from meshctl_operator.xds.differences import Claims, Difference, Holding, compare, missing
 from meshctl_operator.xds.events import Push
 from meshctl_operator.xds.readiness import Timing
-from meshctl_operator.xds.resources import ResourceName
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.state import Resources
 
 if TYPE_CHECKING:
@@ -49,11 +49,14 @@ class Sharing:
         self._names: WeakKeyDictionary[frozenset[str], ref[frozenset[str]]] = WeakKeyDictionary()
         self._claims: _Table[bytes, Claims] = _Table(MAX_CLAIMED)
         self._responses: _Table[Hashable, Push] = _Table(MAX_RESPONSES)
+        self._lists: WeakValueDictionary[tuple[TypeUrl, ContentHash], Resources] = WeakValueDictionary()
+        self._lingering: tuple[list[Resources], list[Resources]] = ([], [])
 
     def release(self) -> None:
         """Let go of responses and claims that no stream has. Called now and then: streams that have something in common come in a rush."""
         self._responses.release()
         self._claims.release()
+        self._lingering = ([], self._lingering[0])
 
     def next_nonce(self) -> int:
         """Return a number that was never returned before; later ones are greater."""
@@ -95,6 +98,18 @@ class Sharing:
     def unclaimed(self, names: frozenset[ResourceName], claims: Claims) -> frozenset[ResourceName]:
         """Return the names that a client does not say it holds."""
         return self._unclaimed.value(names, claims, lambda wanted, claimed: wanted.difference(claimed.versions))
+
+    def note_list(self, type_url: TypeUrl, version: ContentHash, resources: Resources) -> None:
+        """Remember which resources a complete list with this version has, as long as anybody holds them."""
+        self._lists[type_url, version] = resources
+
+    def list_of(self, type_url: TypeUrl, version: ContentHash) -> Resources | None:
+        """Return the resources of the complete list with a version, if it is known."""
+        return self._lists.get((type_url, version))
+
+    def linger(self, resources: Resources) -> None:
+        """Hold resources until the second ``release`` from now: a client that had them may come back at once."""
+        self._lingering[0].append(resources)
 
     def response(self, key: Hashable, resources: Resources) -> Push | None:
         """Return the response that was kept under a key, if it was made of these resources."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from meshctl_operator.base.shards import EMPTY_MAP
 from meshctl_operator.xds.differences import Claims
 from meshctl_operator.xds.events import Outcome
+from meshctl_operator.xds.exchange import MAX_WAITING
 from meshctl_operator.xds.resources import VERSION_LENGTH, ContentHash, ResourceName, TypeUrl, XdsResource
 from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.state import Resources
@@ -30,15 +31,18 @@ class SotwWatch(Watch):
     """One type on a SotW stream.
 
     ``_kept`` are resources of CDS or LDS that do not exist any more and are still listed, ``_forgotten`` what requests with an outdated
-    nonce left out.
+    nonce left out, ``_listed`` the lists that the client may be at: it says which when it comes back on another stream. ``_composed`` is
+    the list that was composed last.
     """
 
-    __slots__ = ("_forgotten", "_kept")
+    __slots__ = ("_composed", "_forgotten", "_kept", "_listed")
 
     def __init__(self, type_url: TypeUrl, sharing: Sharing) -> None:
         super().__init__(type_url, sharing)
         self._kept: dict[ResourceName, XdsResource] = {}
         self._forgotten: set[ResourceName] = set()
+        self._listed: list[Resources] = []
+        self._composed: Resources = EMPTY_MAP
 
     def ask(self, change: SubscriptionChange) -> None:
         """Have newly wanted names answered: the complete list for CDS and LDS, else just these names."""
@@ -59,6 +63,16 @@ class SotwWatch(Watch):
         for name in (*self._versions(), *self.subscription.names):
             self.ask_again(name)
 
+    def begin_with(self, resources: Resources) -> None:
+        """Begin with the list that the client says it has."""
+        self.claim(resources, frozenset())
+        self._listed = [resources]
+
+    def linger(self) -> None:
+        """Have what the client holds remembered for a while: it may come back, and say no more of it than the version of the list."""
+        for resources in self._listed:
+            self._sharing.linger(resources)
+
     def note_stale(self, names: Collection[ResourceName]) -> None:
         """Note what a request with an outdated nonce leaves out.
 
@@ -78,6 +92,9 @@ class SotwWatch(Watch):
         """Note what the client is told, and hold on to what it must be told again until its time has come."""
         self._kept = self._keep(late)
         super().tell(current, late)
+        if self.type_url.full_state:
+            listed = self._composed if late else current
+            self._listed = [*(self._listed[-MAX_WAITING:] if self.exchange.in_flight else self._listed[-1:]), listed]
 
     def _keep(self, late: tuple[ResourceName, ...]) -> dict[ResourceName, XdsResource]:
         told = self._told
@@ -85,6 +102,10 @@ class SotwWatch(Watch):
             return {}
         found = {name: self._kept.get(name) or told.get(name) for name in late}
         return {name: resource for name, resource in found.items() if resource is not None}
+
+    def _list(self, current: Resources, late: tuple[ResourceName, ...]) -> Resources:
+        """Return what a complete list has: what there is, but what comes later as the client has it."""
+        return current.without(late).with_items(self._keep(late)) if late else current
 
     def size(self, current: Resources, pending: Pending) -> int:
         """Return about how many bytes the response has: of CDS and LDS all are listed."""
@@ -96,12 +117,15 @@ class SotwWatch(Watch):
 
     def compose(self, current: Resources, pending: Pending, late: tuple[ResourceName, ...], revision: int, nonce: str) -> bytes:  # noqa: ARG002  (the revision travels in Delta only)
         """Return a DiscoveryResponse: of CDS and LDS the complete list, where removed resources whose time has not come stay in."""
-        kept, later = self._keep(late), frozenset(late)
-        wanted = {**{name: current[name] for name in self._wanted(tuple(current)) if name not in later}, **kept}
+        everything = self._composed = self._list(current, late)
+        wanted = {name: everything[name] for name in self._wanted(tuple(everything))}
         listed = wanted if self.type_url.full_state else {name: current[name] for name in pending.changed}
         held = {name: resource.version for name, resource in wanted.items()} | {name: self.version(name) or "" for name in late}
         frames = [listed[name].sotw_frame for name in sorted(listed)]
-        head = string_field(_VERSION_INFO, _version_info(held))
+        version = _version_info(held)
+        if self.type_url.full_state and self.subscription.wildcard:
+            self._sharing.note_list(self.type_url, version, everything)
+        head = string_field(_VERSION_INFO, version)
         return b"".join((head, *frames, string_field(_TYPE_URL, self.type_url), string_field(_NONCE, nonce)))
 
 
@@ -115,6 +139,11 @@ class SotwStream(XdsStream[SotwWatch]):
     """A SotW stream: feed requests to ``on_request``, write what ``next_response`` returns."""
 
     delta = False
+
+    def closed(self) -> None:
+        """Remember what the client holds, should it come back at once."""
+        for watch in self._watches.values():
+            watch.linger()
 
     def on_request(self, request: discovery_pb2.DiscoveryRequest) -> Outcome:
         """Understand a DiscoveryRequest. Raises ProtocolViolation, which ends the stream.
@@ -143,11 +172,18 @@ class SotwStream(XdsStream[SotwWatch]):
         return Outcome(type_url, ack, nack, subscribed=change.added, unsubscribed=change.removed)
 
     def _first_request(self, type_url: TypeUrl, request: discovery_pb2.DiscoveryRequest) -> Outcome:
-        """Answer in full, whatever version the client says it has: that version is of a list which is not known here."""
+        """Answer in full, whatever version the client says it has.
+
+        If the list of that version is known, because another stream has it or had it a moment ago, what is gone from it stays as long as
+        the client may need it; else the client loses it at once.
+        """
         watch = self._begin(SotwWatch(type_url, self._sharing))
         change = watch.subscription.replace(request.resource_names)
         if type_url.full_state:
             watch.answer_due = True
+            known = self._sharing.list_of(type_url, request.version_info) if watch.subscription.wildcard else None
+            if known is not None:
+                watch.begin_with(known)
         else:
             watch.claim(EMPTY_MAP, watch.subscription.names)
         return Outcome(type_url, subscribed=change.added)

@@ -15,7 +15,7 @@ Route configurations are served split to Delta clients that take them, and whole
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from weakref import ref
@@ -84,6 +84,10 @@ class XdsStream(ABC, Generic[WatchT]):
         """Return the version of each name that the client holds, empty while the client has not answered; None if it was told nothing."""
         watch = self._watches.get(type_url)
         return watch.held() if watch is not None and watch.begun else None
+
+    @abstractmethod
+    def closed(self) -> None:
+        """Take note that the stream has ended."""
 
     def next_response(self, state: ViewState) -> bytes | None:
         """Return the next response to write, or None if there is none now. Call it until None after each request and each change."""
@@ -155,7 +159,7 @@ class XdsStream(ABC, Generic[WatchT]):
             pending, late = self._look(watch, state)
             if pending.removed and type_url in _LATE_REMOVALS and not self._may_remove(state):
                 pending, late = Pending(pending.changed, (), pending.due), pending.removed
-            if pending.changed and type_url in _USERS and (waiting := self._waiting(state)) is not None:
+            if pending.changed and type_url in _USERS and (waiting := self._waiting()) is not None:
                 pending, late = _held_back(pending, late, watch, state, waiting)
             if type_url is TypeUrl.VIRTUAL_HOST and self._isolation is not None and self._isolation.active:
                 pending, late = self._portion(watch, state, pending, self._isolation)
@@ -206,7 +210,7 @@ class XdsStream(ABC, Generic[WatchT]):
         """
         return any(watch.exchange.in_flight for type_url in _ROUTES_COME_FROM if (watch := self._watches.get(type_url)))
 
-    def _waiting(self, state: ViewState) -> Waiting | None:
+    def _waiting(self) -> Waiting | None:
         """Return the new clusters that the client cannot use yet; None if there are none."""
         clusters = self._watches.get(TypeUrl.CLUSTER)
         if clusters is None or not clusters.exchange.in_flight:
@@ -254,7 +258,7 @@ class XdsStream(ABC, Generic[WatchT]):
         """Note that the client is told, and what else it has to be told because of it."""
         if watch.type_url is TypeUrl.ROUTE:
             self._new_routes = tuple(dict.fromkeys((*self._new_routes, *(name for name in push.changed if not watch.version(name)))))
-        elif watch.type_url is TypeUrl.CLUSTER and (watch.claimed or not self._watches.keys().isdisjoint(_USERS)):
+        elif watch.type_url is TypeUrl.CLUSTER and (watch.known or not self._watches.keys().isdisjoint(_USERS)):
             clusters = state.of(TypeUrl.CLUSTER)
             new = {name: clusters[name].eds_name for name in push.changed if not watch.version(name)}
             self._readiness.told(new, self._sharing.clock())

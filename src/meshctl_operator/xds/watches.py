@@ -75,9 +75,9 @@ class Watch(ABC):
         return bool(self.exchange.latest) or isinstance(self._told, Claims)
 
     @property
-    def claimed(self) -> bool:
-        """Whether the client said on its first request that it holds something, and has not been told anything since."""
-        return isinstance(self._told, Claims)
+    def known(self) -> bool:
+        """Whether the client is known to hold something, because it was told or said so."""
+        return self._told is not EMPTY_MAP
 
     def version(self, name: ResourceName) -> ContentHash | None:
         """Return the version of a name that the client holds; None if it holds none."""

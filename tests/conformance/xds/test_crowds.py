@@ -12,6 +12,7 @@ import grpc.aio
 import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 
+from meshctl_operator.xds import ads
 from meshctl_operator.xds.ads import SERVICE
 from meshctl_operator.xds.options import ServerOptions
 from meshctl_operator.xds.resources import TypeUrl
@@ -84,6 +85,21 @@ async def test_clients_that_do_not_read_hold_up_nobody(options: ServerOptions) -
 def _unread(rig: XdsRig) -> int:
     """Return how many streams have a response that is not even taken by the transport."""
     return sum(not session.pushes for session in rig.discovery.sessions)
+
+
+async def test_a_client_that_does_not_read_is_let_go_after_a_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would hold its response in memory for ever. One that reads, and is told nothing for long, stays."""
+    monkeypatch.setattr(ads, "RELEASE_INTERVAL", 0.05)
+    async with xds_rig(*BIG, options=ServerOptions(write_deadline=0.3)) as rig:
+        probe = await rig.connect("delta")
+        await probe.subscribe(TypeUrl.CLUSTER)
+        await probe.wait_for(lambda: len(probe.names(TypeUrl.CLUSTER)) == len(BIG))
+        async with streams(rig.address, 1, 1):
+            await rig.discovery.wait_for(lambda: len(rig.discovery.sessions) == 2)
+            await rig.discovery.wait_for(lambda: [session.open for session in rig.discovery.sessions] == [True, False])
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == ["stuck"]
 
 
 async def test_clients_that_neither_read_nor_keep_the_protocol_are_let_go(caplog: pytest.LogCaptureFixture) -> None:

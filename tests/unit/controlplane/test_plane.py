@@ -18,13 +18,14 @@ from meshctl_operator.controlplane.plane import ControlPlane
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.controlplane.source import Sink
 from meshctl_operator.sources.memory import MemorySource
+from meshctl_operator.xds.readiness import Timing
 from meshctl_operator.xds.resources import TypeUrl
 from tests.support.meshes import RawObject, service, virtual_service
 from tests.support.xds_client import XdsClient
 
 NODE = "sidecar~10.0.0.1~client.default~default.svc.cluster.local"
 REVIEWS = "outbound|9080||reviews.default.svc.cluster.local"
-SETTINGS = Settings(drain_grace=0.1, settle_timeout=10.0, source_retry=0.01)
+SETTINGS = Settings(drain_grace=0.1, settle_timeout=10.0, source_retry=0.01, timing=Timing())
 
 
 def client(address: str, node_id: str = NODE) -> XdsClient:

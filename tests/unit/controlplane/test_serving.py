@@ -15,7 +15,7 @@ from meshctl_operator.controlplane.serving import LOOK, Serving, Waiting
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.slices import SLICE, Slices
 from meshctl_operator.model.proxies import Proxy, ProxyRole
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.state import ViewState
 from tests.support.clocks import ManualClock
@@ -36,6 +36,9 @@ class Deaf:
         """Do nothing."""
 
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
+        """Do nothing."""
+
+    def overdue(self, session: ProxySession, overdue: Overdue) -> None:
         """Do nothing."""
 
     def idle(self, session: ProxySession) -> None:

@@ -12,7 +12,7 @@ from meshctl_operator.compiler.resources import CompiledProxy
 from meshctl_operator.controlplane.pipeline import Served
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.model.proxies import Proxy, ProxyRole
-from meshctl_operator.xds.events import AckEvent, NackEvent, Push, Sent
+from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push, Sent
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.resources import TypeUrl, XdsResource
 from meshctl_operator.xds.state import ViewState
@@ -40,6 +40,10 @@ class Recorder:
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
         """Remember."""
         self.heard.append(f"nacked {session.proxy_id} {event.type_url.short}")
+
+    def overdue(self, session: ProxySession, overdue: Overdue) -> None:
+        """Remember."""
+        self.heard.append(f"overdue {session.proxy_id} {overdue.name}")
 
     def idle(self, session: ProxySession) -> None:
         """Remember."""

@@ -6,6 +6,7 @@ import pytest
 
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.controlplane.settings import Settings, settings_from
+from meshctl_operator.xds.readiness import Timing
 
 
 def test_honoured_switches_are_taken_and_vain_ones_said() -> None:
@@ -45,3 +46,11 @@ def test_a_switch_that_says_neither_is_refused() -> None:
     """A typing error must not turn something on or off."""
     with pytest.raises(SettingsError, match="maybe"):
         settings_from({"MESHCTL_SPLIT_ROUTES": "maybe"})
+
+
+def test_what_waits_for_proxies_can_be_set() -> None:
+    """How long removed clusters stay, and how long routes wait for new ones."""
+    assert Settings().timing == settings_from({})[0].timing == Timing(drain=5.0, warming=10.0)
+    assert settings_from({"MESHCTL_DRAIN_TIME": "30s", "MESHCTL_WARMING_TIMEOUT": "1m"})[0].timing == Timing(30.0, 60.0)
+    with pytest.raises(SettingsError, match="MESHCTL_DRAIN_TIME"):
+        settings_from({"MESHCTL_DRAIN_TIME": "long"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 from meshctl_operator.xds.events import Outcome
 from meshctl_operator.xds.resources import TypeUrl
+from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.sotw import SotwStream
 from meshctl_operator.xds.state import ViewState, view_state
 from tests.support.xds_rig import mark_of, sample, sample_message
@@ -218,3 +220,47 @@ def test_types_of_the_delta_variant_are_not_served() -> None:
     stream = SotwStream()
     assert request(stream, TypeUrl.VIRTUAL_HOST).type_url is None
     assert stream.next_response(state(TypeUrl.VIRTUAL_HOST, a="1")) is None
+
+
+def reconnected(sharing: Sharing, version: str) -> SotwStream:
+    """Return a new stream of a client that says it has the list of clusters with a version."""
+    stream = SotwStream(sharing)
+    request(stream, TypeUrl.CLUSTER, version_info=version)
+    request(stream, TypeUrl.ROUTE, "r")
+    return stream
+
+
+def test_a_client_that_comes_back_keeps_removed_clusters_for_as_long_as_it_needs_them() -> None:
+    """It says no more than the version of its list, which is remembered for a while after the last stream that had it."""
+    sharing = Sharing()
+    old = view_state(1, [sample(TypeUrl.CLUSTER, "old"), sample(TypeUrl.ROUTE, "r", "old")])
+    new = view_state(2, [sample(TypeUrl.CLUSTER, "new"), sample(TypeUrl.ROUTE, "r", "new")])
+    stream = reconnected(sharing, "")
+    version = response(stream, old).version_info
+    stream.closed()
+    del stream, old
+    gc.collect()
+    sharing.release()
+    stream = reconnected(sharing, version)
+    clusters = response(stream, new)
+    assert list(marks(clusters)) == ["new", "old"]
+    request(stream, TypeUrl.CLUSTER, nonce=clusters.nonce)
+    routes = response(stream, new)
+    assert routes.type_url == TypeUrl.ROUTE
+    request(stream, TypeUrl.ROUTE, "r", nonce=routes.nonce)
+    assert list(marks(response(stream, new))) == ["new"]
+
+
+def test_lists_are_forgotten_in_the_end() -> None:
+    """A client that comes back later is told what there is."""
+    sharing = Sharing()
+    old = view_state(1, [sample(TypeUrl.CLUSTER, "old")])
+    stream = reconnected(sharing, "")
+    version = response(stream, old).version_info
+    stream.closed()
+    del stream, old
+    for _ in range(2):
+        sharing.release()
+    gc.collect()
+    after = view_state(2, [sample(TypeUrl.CLUSTER, "new")])
+    assert list(marks(response(reconnected(sharing, version), after))) == ["new"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -295,7 +294,7 @@ def test_removed_clusters_stay_for_the_drain_time(driver: Driver) -> None:
     driver.now += 4
     assert driver.pushes(again) == []
     driver.now += 1
-    assert [(push.type_url.short, push.removed) for push in driver.pushes(again) if push.removed][0] == ("CDS", ("old",))
+    assert next((push.type_url.short, push.removed) for push in driver.pushes(again) if push.removed) == ("CDS", ("old",))
 
 
 def test_endpoints_that_are_not_wanted_do_not_follow(driver: Driver) -> None:
