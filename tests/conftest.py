@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.support import kube_binaries
 from tests.support.envoy_process import ISOLATION
 
 LEFT_OUT = pytest.StashKey[list[str]]()
@@ -28,6 +29,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if os.environ.get("CI"):
             raise pytest.UsageError(reason)
         left_out.append(f"{_deselect(config, items, 'netns')} {reason}")
+    if any(item.get_closest_marker("apiserver") for item in items) and not kube_binaries.can_be_had():
+        reason = f"tests marked apiserver: there is no kube-apiserver and no Go to build it; {kube_binaries.WAY_OUT}"
+        if os.environ.get("CI"):
+            raise pytest.UsageError(reason)
+        left_out.append(f"{_deselect(config, items, 'apiserver')} {reason}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the API server before the first test, if one needs it: that takes minutes, and no test may."""
+    if session.config.option.collectonly or not any(item.get_closest_marker("apiserver") for item in session.items):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    kube_binaries.ensure(reporter.write_line if reporter is not None else print)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

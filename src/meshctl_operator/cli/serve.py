@@ -18,6 +18,10 @@ from meshctl_operator.cli.output import ExitCode, Format, finding_line
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.events import Event, Subscription
+    from meshctl_operator.controlplane.settings import Settings
+    from meshctl_operator.controlplane.source import Source
+    from meshctl_operator.kube.settings import KubeSettings
+    from meshctl_operator.kube.source import KubernetesSource
 
 _TURN: Final = 0.005  # seconds in which the loop hears of a signal that came during the imports
 
@@ -36,12 +40,17 @@ class ServeOptions:
     recompute: bool
     pilot_metrics: bool = False
     remote_debug: bool = False
+    cluster: KubeSettings | None = None
 
 
 @click.command()
 @click.option("--config-dir", "config_dirs", multiple=True, metavar="DIR", help="Directory of config objects, watched (repeatable).")
-@click.option("--kubernetes", is_flag=True, help="Read config objects from a Kubernetes API server (not supported yet).")
+@click.option("--kubernetes", is_flag=True, help="Read config objects from a Kubernetes API server: KUBECONFIG, or the pod's own.")
 @click.option("--context", metavar="NAME", help="Context of KUBECONFIG, with --kubernetes.")
+@click.option(
+    "--revision", metavar="NAME", help="Our istio.io/rev, with --kubernetes [default: default]; objects of others are left alone."
+)
+@click.option("--default-revision", is_flag=True, help="With --revision: objects that name no revision are ours too.")
 @click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of objects that name none.")
 @click.option("--xds", default="127.0.0.1:15010", show_default=True, metavar="HOST:PORT", help="Where proxies connect; port 0 picks one.")
 @click.option("--http", default="127.0.0.1:15014", show_default=True, metavar="HOST:PORT", help="Health, metrics and debug pages.")
@@ -61,6 +70,8 @@ def serve(
     config_dirs: tuple[str, ...],
     kubernetes: bool,
     context: str | None,
+    revision: str | None,
+    default_revision: bool,
     namespace: str,
     xds: str,
     http: str,
@@ -76,10 +87,12 @@ def serve(
 
     A half-written or broken file never empties the mesh: its objects stay as they were until it is mended.
     """
-    if kubernetes or context is not None:
-        raise SettingsError("--kubernetes is not supported yet", hint="serve files with --config-dir DIR")
-    if not config_dirs:
-        raise click.UsageError("there is nothing to serve: give --config-dir DIR", ctx)
+    if not kubernetes and (context is not None or revision is not None or default_revision):
+        raise SettingsError("--context, --revision and --default-revision are for --kubernetes", hint="add --kubernetes")
+    if kubernetes and config_dirs:
+        raise SettingsError("--kubernetes and --config-dir exclude each other", hint="give one of them")
+    if not kubernetes and not config_dirs:
+        raise click.UsageError("there is nothing to serve: give --config-dir DIR or --kubernetes", ctx)
     for option, address in (("--xds", xds), ("--http", http)):
         check_address(option, address)
     from meshctl_operator.cli.logs import configure_logging
@@ -88,7 +101,17 @@ def serve(
     check_paths((*config_dirs, *((mesh_config,) if mesh_config else ())))
     configure_logging(log_level)
     options = ServeOptions(
-        config_dirs, namespace, xds, http, mesh_config, Format(output), "acks" in events, recompute, pilot_metrics, remote_debug
+        config_dirs,
+        namespace,
+        xds,
+        http,
+        mesh_config,
+        Format(output),
+        "acks" in events,
+        recompute,
+        pilot_metrics,
+        remote_debug,
+        cluster=_cluster(context, revision, mesh_config, default_revision=default_revision) if kubernetes else None,
     )
     ctx.exit(asyncio.run(_run(options)))
 
@@ -132,8 +155,6 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     from meshctl_operator.controlplane.events import EVENTS, Acked, Listening
     from meshctl_operator.controlplane.plane import ControlPlane
     from meshctl_operator.controlplane.settings import settings_from
-    from meshctl_operator.controlplane.source import Source
-    from meshctl_operator.sources.directory import DirectorySource
 
     done, _ = await asyncio.wait([stop], timeout=_TURN)
     if done:
@@ -142,12 +163,10 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     settings = replace(settings, pilot_metrics=options.pilot_metrics, own_process=True)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    sources: list[Source] = [DirectorySource(options.config_dirs, default_namespace=options.namespace)]
-    if options.mesh_config is not None:
-        from meshctl_operator.sources.mesh_config import MeshConfigSource
-
-        sources.append(MeshConfigSource(options.mesh_config, settings.mesh_settings))
-    plane = ControlPlane(settings, sources)
+    cluster = _kubernetes_source(options, settings)
+    plane = ControlPlane(settings, _sources(options, settings, cluster))
+    if cluster is not None:
+        cluster.measured_by(plane.telemetry)
     admin = AdminServer(plane, remote_debug=options.remote_debug)
     with plane.events.subscribe(*(kind for kind in EVENTS if options.acks or kind is not Acked)) as events:
         async with plane:
@@ -161,6 +180,41 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
             finally:
                 await admin.stop()
     return code
+
+
+def _cluster(context: str | None, revision: str | None, mesh_config: str | None, *, default_revision: bool) -> KubeSettings:
+    """Return which API server is read, and what of it. A MeshConfig that is given as a file replaces that of the cluster."""
+    from meshctl_operator.kube.settings import DEFAULT_REVISION, KubeSettings
+
+    return KubeSettings(
+        context=context,
+        revision=revision or DEFAULT_REVISION,
+        default_revision=True if default_revision else None,
+        system_namespace=os.environ.get("POD_NAMESPACE", KubeSettings().system_namespace),
+        mesh_config_map=None if mesh_config else KubeSettings().mesh_config_map,
+    )
+
+
+def _kubernetes_source(options: ServeOptions, settings: Settings) -> KubernetesSource | None:
+    """Return the API server as a source, if that is asked for. Raises SettingsError where none can be found out."""
+    if options.cluster is None:
+        return None
+    from meshctl_operator.kube.connection import Connection
+    from meshctl_operator.kube.source import KubernetesSource
+
+    Connection.load(options.cluster)  # said before anything starts
+    return KubernetesSource(options.cluster, settings.mesh_settings)
+
+
+def _sources(options: ServeOptions, settings: Settings, cluster: KubernetesSource | None) -> list[Source]:
+    """Return where config objects come from."""
+    from meshctl_operator.sources.directory import DirectorySource
+    from meshctl_operator.sources.mesh_config import MeshConfigSource
+
+    sources: list[Source] = [cluster or DirectorySource(options.config_dirs, default_namespace=options.namespace)]
+    if options.mesh_config is not None:
+        sources.append(MeshConfigSource(options.mesh_config, settings.mesh_settings))
+    return sources
 
 
 async def _print_events(events: Subscription, options: ServeOptions) -> None:

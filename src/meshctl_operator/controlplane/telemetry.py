@@ -45,6 +45,10 @@ class Telemetry:
         self.kinds = self._new("meshctl_objects_by_kind", "Config objects held, by kind", Gauge, "kind")
         self.findings = self._new("meshctl_findings", "Findings that hold now, by severity", Gauge, "severity")
         self.source_failures = self._new("meshctl_source_failures", "Failed runs of a source", Counter, "source")
+        self.kube_relists = self._new("meshctl_kube_relists", "Lists after a watch that could not go on, by kind", Counter, "kind")
+        self.kube_restarts = self._new("meshctl_kube_watch_restarts", "Watches that broke off and went on, by kind", Counter, "kind")
+        self.kube_failures = self._new("meshctl_kube_failures", "Failed requests to the API server, by kind", Counter, "kind")
+        self.kube_drift = self._new("meshctl_kube_drift", "Objects that lists had to put right, by kind", Counter, "kind")
         # what was made of it
         self.revision = self._new("meshctl_revision", "Number of the newest state", Gauge).only
         self.ready = self._new("meshctl_ready", "1 while proxies may rely on what is served", Gauge).only

@@ -62,10 +62,10 @@ class MeshConfigSource:
         text = read_text(self._path)
         if text != self._read:
             self._read = text
-            sink.submit(ChangeSet((_decode(text, str(self._path), self._settings),), self.name, synced=True))
+            sink.submit(ChangeSet((decode_mesh_text(text, str(self._path), self._settings),), self.name, synced=True))
 
 
-def _decode(text: str | Diagnostic, path: str, settings: MeshSettings) -> Upsert | Rejected:
+def decode_mesh_text(text: str | Diagnostic, path: str, settings: MeshSettings) -> Upsert | Rejected:
     """Return the settings that the text of a MeshConfig file gives, or why it gives none."""
     if isinstance(text, Diagnostic):
         return Rejected(MESH_KEY, (text,))
