@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import kube_binaries
 from tests.support.envoy_process import ISOLATION
+
+if TYPE_CHECKING:
+    from tests.support.api_server import ApiServer
 
 LEFT_OUT = pytest.StashKey[list[str]]()
 NETNS_WAY_OUT = "run as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)"
@@ -63,3 +68,20 @@ def _can_isolate() -> bool:
         return subprocess.run([*ISOLATION, "true"], check=False, capture_output=True, timeout=10).returncode == 0
     except OSError:
         return False
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One API server with the CRDs of all routing kinds, for all tests that leave it as it was."""
+    from tests.support.api_server import api_server
+
+    with api_server(tmp_path_factory.mktemp("apiserver")) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: ApiServer) -> Iterator[ApiServer]:
+    """The API server without objects of ours."""
+    running_server.clear()
+    yield running_server
+    running_server.clear()

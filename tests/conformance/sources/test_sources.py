@@ -15,11 +15,20 @@ from meshctl_operator.apis.changes import ChangeSet
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.ledger import Ledger
 from meshctl_operator.controlplane.source import Source
+from meshctl_operator.kube.source import KubernetesSource
 from meshctl_operator.sources.directory import DirectorySource
 from meshctl_operator.sources.memory import MemorySource
-from tests.support.meshes import RawObject, service
+from tests.support.api_server import ApiServer
+from tests.support.kube_rig import kube_settings
+from tests.support.meshes import RawObject, istio
 
-TIMEOUT = 10.0
+TIMEOUT = 20.0
+
+
+def entry(name: str, port: int) -> RawObject:
+    """Return a ServiceEntry: of a routing kind, since an API server would not even store a broken Service."""
+    ports = [{"number": port, "name": "http", "protocol": "HTTP"}]
+    return istio("ServiceEntry", name, {"hosts": [f"{name}.example.com"], "ports": ports, "location": "MESH_EXTERNAL", "resolution": "DNS"})
 
 
 class Rig(ABC):
@@ -33,7 +42,7 @@ class Rig(ABC):
 
     @abstractmethod
     def delete(self, name: str) -> None:
-        """Remove a Service of the default namespace."""
+        """Remove a ServiceEntry of the default namespace."""
 
 
 class MemoryRig(Rig):
@@ -50,7 +59,7 @@ class MemoryRig(Rig):
 
     def delete(self, name: str) -> None:
         """Delete by key."""
-        self.memory.delete(ObjectKey("Service", "default", name))
+        self.memory.delete(ObjectKey("ServiceEntry", "default", name))
 
 
 class DirectoryRig(Rig):
@@ -69,6 +78,23 @@ class DirectoryRig(Rig):
     def delete(self, name: str) -> None:
         """Delete the file."""
         (self.folder / f"{name}.yaml").unlink()
+
+
+class KubernetesRig(Rig):
+    """Objects of a real API server."""
+
+    def __init__(self, server: ApiServer) -> None:
+        """Start with what the server keeps itself."""
+        self.server = server
+        self.source = KubernetesSource(kube_settings(server.kubeconfig()))
+
+    def put(self, *objects: RawObject) -> None:
+        """Apply them."""
+        self.server.apply(*objects)
+
+    def delete(self, name: str) -> None:
+        """Delete it."""
+        self.server.delete(entry(name, 1))
 
 
 class Observer:
@@ -90,11 +116,12 @@ class Observer:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The ports of the services held."""
-        return {upsert.key.name: upsert.object.spec.ports[0].port for upsert in self.ledger.all_effective()}
+        """The ports of the ServiceEntries held."""
+        entries = [upsert for upsert in self.ledger.all_effective() if upsert.key.kind == "ServiceEntry"]
+        return {upsert.key.name: upsert.object.spec.ports[0].number for upsert in entries}
 
     async def becomes(self, ports: dict[str, int], *, findings: bool = False) -> None:
-        """Wait until exactly these services are held, in sync, with or without findings."""
+        """Wait until exactly these ServiceEntries are held, in sync, with or without findings."""
         async with asyncio.timeout(TIMEOUT):
             while not (self.synced and self.ports == ports and bool(self.ledger.findings()) == findings):
                 self._changed.clear()
@@ -113,11 +140,16 @@ async def observing(rig: Rig) -> AsyncIterator[Observer]:
         await asyncio.gather(running, return_exceptions=True)
 
 
-@pytest.fixture(params=[MemoryRig, DirectoryRig], ids=["memory", "directory"])
+@pytest.fixture(params=["memory", "directory", pytest.param("kubernetes", marks=pytest.mark.apiserver)])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     """Return each kind of source in turn."""
-    made: Rig = request.param(tmp_path)
-    return made
+    match request.param:
+        case "memory":
+            return MemoryRig(tmp_path)
+        case "directory":
+            return DirectoryRig(tmp_path)
+        case _:
+            return KubernetesRig(request.getfixturevalue("server"))
 
 
 async def test_an_empty_source_is_in_sync(rig: Rig) -> None:
@@ -129,36 +161,36 @@ async def test_an_empty_source_is_in_sync(rig: Rig) -> None:
 
 async def test_what_was_there_before_is_the_initial_state(rig: Rig) -> None:
     """All of it, before the source says that it is in sync."""
-    rig.put(service("a", 1), service("b", 2))
+    rig.put(entry("a", 1), entry("b", 2))
     async with observing(rig) as observer:
         await observer.becomes({"a": 1, "b": 2})
 
 
 async def test_additions_changes_and_removals_are_told(rig: Rig) -> None:
     """One after the other."""
-    rig.put(service("a", 1))
+    rig.put(entry("a", 1))
     async with observing(rig) as observer:
         await observer.becomes({"a": 1})
-        rig.put(service("b", 2))
+        rig.put(entry("b", 2))
         await observer.becomes({"a": 1, "b": 2})
-        rig.put(service("a", 3))
+        rig.put(entry("a", 3))
         await observer.becomes({"a": 3, "b": 2})
         rig.delete("a")
         await observer.becomes({"b": 2})
-        rig.put(service("a", 4))
+        rig.put(entry("a", 4))
         await observer.becomes({"a": 4, "b": 2})
 
 
 async def test_a_rejected_object_keeps_its_last_good_state_until_it_is_mended(rig: Rig) -> None:
     """A finding says so meanwhile."""
-    broken = service("a", 1)
-    broken["spec"]["ports"] = [{"port": "soon", "name": "http"}]
-    rig.put(service("a", 1))
+    broken = entry("a", 1)
+    broken["spec"]["ports"] = [{"number": "soon", "name": "http", "protocol": "HTTP"}]
+    rig.put(entry("a", 1))
     async with observing(rig) as observer:
         await observer.becomes({"a": 1})
         rig.put(broken)
         await observer.becomes({"a": 1}, findings=True)
-        rig.put(service("a", 1))
+        rig.put(entry("a", 1))
         await observer.becomes({"a": 1})
         rig.put(broken)
         await observer.becomes({"a": 1}, findings=True)
@@ -168,18 +200,18 @@ async def test_a_rejected_object_keeps_its_last_good_state_until_it_is_mended(ri
 
 async def test_an_object_that_was_never_good_is_a_finding(rig: Rig) -> None:
     """And costs no other one."""
-    broken = service("a", 1)
+    broken = entry("a", 1)
     broken["spec"]["ports"] = 5
-    rig.put(broken, service("b", 2))
+    rig.put(broken, entry("b", 2))
     async with observing(rig) as observer:
         await observer.becomes({"b": 2}, findings=True)
 
 
 async def test_a_source_that_runs_again_tells_everything_anew(rig: Rig) -> None:
     """A control plane runs a source again after a failure."""
-    rig.put(service("a", 1))
+    rig.put(entry("a", 1))
     async with observing(rig) as observer:
         await observer.becomes({"a": 1})
-    rig.put(service("b", 2))
+    rig.put(entry("b", 2))
     async with observing(rig) as observer:
         await observer.becomes({"a": 1, "b": 2})

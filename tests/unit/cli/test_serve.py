@@ -121,7 +121,8 @@ def test_a_taken_port_is_a_failure_with_a_hint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--kubernetes"],
+        ["--kubernetes", "--config-dir", "."],
+        ["--config-dir", ".", "--revision", "x"],
         ["--context", "x"],
         ["--config-dir", "no/such/folder"],
         ["--config-dir", ".", "--xds", "15010"],
