@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -157,3 +158,32 @@ def test_a_context_that_does_not_exist_is_said_before_anything_starts(server: Ap
     assert process.returncode == 64
     assert err.startswith("error: no API server to read from")
     assert "--context" in err
+
+
+async def test_kopf_can_run_the_operator(server: ApiServer) -> None:
+    """``kopf run`` of the application serves the same."""
+    server.apply(service("a", 80))
+    xds, http = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig()), "MESHCTL_XDS": xds, "MESHCTL_HTTP": http}
+    command = [sys.executable, "-m", "kopf", "run", "--all-namespaces", "--standalone", "-m", "meshctl_operator.kube.application"]
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        async with aiohttp.ClientSession() as session:
+
+            async def is_ready() -> bool:
+                try:
+                    async with session.get(f"http://{http}/readyz") as response:
+                        return response.status == 200
+                except aiohttp.ClientError:
+                    return False
+
+            while not await is_ready():  # noqa: ASYNC110  (another process has no event to wait for)
+                await asyncio.sleep(0.05)
+        server.apply(external("late", 81))
+        async with XdsClient(xds, node_id="sidecar~10.0.0.1~a.default~default.svc.cluster.local") as proxy:
+            await proxy.follow()
+            wanted = {"outbound|80||a.default.svc.cluster.local", "outbound|80||late.test"}
+            await proxy.wait_for(lambda: wanted <= set(proxy.names(TypeUrl.CLUSTER)))
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)

@@ -64,14 +64,14 @@ class Stream:
         if getattr(self._response, "chunked", False):
             yield from self._response.stream(_CHUNK)  # a chunk each, as the server flushes
             return
-        while data := self._response.read1(_CHUNK):  # type: ignore[attr-defined]  # of HTTPResponse, which it is
+        while data := self._response.read1(_CHUNK):
             yield data
 
     def close(self) -> None:
         """End the iteration."""
         self._closed = True
         with suppress(Exception):  # it may have ended meanwhile
-            self._response.shutdown()  # type: ignore[attr-defined]  # of HTTPResponse, which it is
+            self._response.shutdown()
 
 
 class Connection:

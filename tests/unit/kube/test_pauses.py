@@ -14,7 +14,7 @@ TIMINGS = Timings(backoff=1.0, backoff_most=8.0)
 
 def test_pauses_double_up_to_a_limit_and_start_again() -> None:
     """With half of it left to chance."""
-    pauses = Pauses(TIMINGS, threading.Event(), random.Random(1))
+    pauses = Pauses(TIMINGS, threading.Event(), random.Random(1))  # noqa: S311  (jitter keeps no secret)
     for longest in (1, 2, 4, 8, 8, 8):
         assert longest / 2 <= pauses.next() <= longest
     pauses.reset()
@@ -37,7 +37,7 @@ def test_a_pause_ends_when_the_source_stops() -> None:
 
 def test_spread_times_stay_near() -> None:
     """So that replicas do not ask at the same moment."""
-    pauses = Pauses(TIMINGS, threading.Event(), random.Random(1))
+    pauses = Pauses(TIMINGS, threading.Event(), random.Random(1))  # noqa: S311  (jitter keeps no secret)
     found = {pauses.spread(100.0) for _ in range(20)}
     assert len(found) > 1
     assert all(80 <= seconds <= 120 for seconds in found)

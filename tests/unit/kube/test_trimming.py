@@ -10,7 +10,9 @@ from meshctl_operator.kube.trimming import trimmed
 
 def raw(**annotations: str) -> dict[str, Any]:
     """Return an object with annotations and a label."""
-    return {"metadata": {"name": "a", "labels": {"team": "x"}, "annotations": {name.replace("__", "/"): v for name, v in annotations.items()}}}
+    return {
+        "metadata": {"name": "a", "labels": {"team": "x"}, "annotations": {name.replace("__", "/"): v for name, v in annotations.items()}}
+    }
 
 
 def test_only_istios_annotations_are_kept() -> None:
