@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
+import yaml
 
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.kube.settings import KubeSettings, Timings
@@ -103,9 +104,10 @@ class Connection:
             else:
                 path = given or str(Path.home() / ".kube" / "config")
                 load_kube_config(config_file=path, context=settings.context, client_configuration=configuration, persist_config=False)
-        except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError) as error:
             hint = "set KUBECONFIG to a readable kubeconfig, and --context to one of its contexts"
-            raise SettingsError(f"no API server to read from: {error}", hint=hint) from error
+            reason = " ".join(str(error).split())
+            raise SettingsError(f"no API server to read from: {reason}", hint=hint) from error
         return cls(configuration, settings.timings)
 
     @property

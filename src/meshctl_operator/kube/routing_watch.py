@@ -70,6 +70,7 @@ class RoutingWatch(threading.Thread):
     async def _operate(self) -> None:
         import kopf
 
+        logging.getLogger("kopf._core.reactor.running").addFilter(_is_news)
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopping.is_set():
             return
@@ -80,3 +81,8 @@ class RoutingWatch(threading.Thread):
             await kopf.operator(registry=registry, settings=settings, clusterwide=True, standalone=True)
         finally:
             await asyncio.sleep(FAREWELL)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether Kopf says something new: that it does not handle signals here is as it should be."""
+    return "OS signals are ignored" not in record.getMessage()

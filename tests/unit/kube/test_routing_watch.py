@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 
 from meshctl_operator.apis.kinds import KINDS, Kind
 from meshctl_operator.kube.bridge import Bridge
 from meshctl_operator.kube.connection import Connection
 from meshctl_operator.kube.routing_index import RoutingIndex
-from meshctl_operator.kube.routing_watch import RoutingWatch
+from meshctl_operator.kube.routing_watch import RoutingWatch, _is_news
 from meshctl_operator.kube.settings import Timings
 
 RAW = {"metadata": {"name": "a", "namespace": "default", "uid": "u", "resourceVersion": "1"}}
@@ -50,3 +51,9 @@ async def test_kopf_is_started_again_after_a_failure() -> None:
     assert await asyncio.to_thread(failed.wait, 10)
     await asyncio.to_thread(watch.join, 10)
     assert (len(started), len(asked)) == (3, 2)
+
+
+def test_what_is_as_it_should_be_is_not_logged() -> None:
+    """Everything else is."""
+    for message, expected in (("OS signals are ignored: running not in the main thread.", False), ("something else", True)):
+        assert _is_news(logging.LogRecord("kopf", logging.WARNING, "", 0, message, None, None)) is expected
