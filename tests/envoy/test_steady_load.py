@@ -120,7 +120,7 @@ class Mesh:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Run a control plane, which knows nothing of an earlier one, on the same address."""
-        async with ControlPlane(Settings(drain_grace=0.1), [self.source]) as plane:
+        async with ControlPlane(Settings(drain_grace=0.1, timing=Timing()), [self.source]) as plane:
             with plane.events.subscribe(Acked, Nacked) as events:
                 self._plane, self._events = plane, events
                 await plane.serve(self.address)

@@ -140,6 +140,7 @@ class DevMesh:
                     stdin=asyncio.subprocess.DEVNULL,
                     limit=2**20,
                     start_new_session=True,
+                    env={**os.environ, "MESHCTL_DRAIN_TIME": "0s"},  # what is removed is looked for at once
                 )
             self._reader = asyncio.create_task(self._read())
             self.ready = await self.event(lambda event: event["event"] == "ready", since=0, within=START_TIMEOUT)
