@@ -1,4 +1,7 @@
-"""Raw documents of config objects for tests, and what decoding says about them."""
+"""Raw documents of config objects for tests, and what decoding says about them.
+
+Every document that is judged here is a sample for our CRDs as well: what is accepted must fit its schema.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import yaml
 
 from meshctl_operator.apis.changes import Rejected, Upsert
 from meshctl_operator.apis.decode import decode
+from meshctl_operator.apis.kinds import KINDS, Kind
 from meshctl_operator.base.diagnostics import Diagnostic, Severity
+from tests.support.structural_schema import refusals
 
 
 def document(
@@ -21,16 +26,27 @@ def document(
 
 def spec_of(kind: str, spec: object, *, validate: bool = True) -> Any:
     """Return the decoded spec; fails when the document is not accepted."""
-    decoded = decode(document(kind, spec), validate=validate)
+    raw = document(kind, spec)
+    decoded = decode(raw, validate=validate)
     assert isinstance(decoded, Upsert), decoded
+    if validate:
+        _fits_its_schema(raw)
     return decoded.object.spec
 
 
 def findings_of(kind: str, spec: object) -> tuple[Diagnostic, ...]:
     """Return all that decoding says about the document."""
-    decoded = decode(document(kind, spec))
+    raw = document(kind, spec)
+    decoded = decode(raw)
     assert isinstance(decoded, Upsert | Rejected)
+    if isinstance(decoded, Upsert):
+        _fits_its_schema(raw)
     return decoded.diagnostics
+
+
+def _fits_its_schema(raw: dict[str, Any]) -> None:
+    if KINDS[Kind(raw["kind"])].is_routing:
+        assert refusals(raw) == []
 
 
 def errors_of(kind: str, spec: object) -> list[tuple[str, str]]:

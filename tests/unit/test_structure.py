@@ -11,13 +11,21 @@ SOURCE = ROOT / "src" / "meshctl_operator"
 MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
 MOST_LINES = 600
 WITHOUT_LOGIC = {
+    "apis/descriptions/destination_rule.py",
+    "apis/descriptions/gateway.py",
+    "apis/descriptions/service_entry.py",
+    "apis/descriptions/shared.py",
+    "apis/descriptions/sidecar.py",
+    "apis/descriptions/virtual_service.py",
+    "apis/descriptions/workload_entry.py",
+    "apis/descriptions/workload_group.py",
     "compiler/inputs/planned.py",
     "incremental/context.py",
     "model/views.py",
     "xds/discovery.py",
     "xds/events.py",
 }
-"""Protocols and plain values: there is nothing in them that a test of their own could break."""
+"""Protocols, plain values and texts: there is nothing in them that a test of their own could break."""
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)

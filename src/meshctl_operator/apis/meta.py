@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from meshctl_operator.apis.kinds import Kind
@@ -24,6 +24,23 @@ class StrictModel(Frozen):
     """Base of the routing kinds: an unknown field is an error (a typo must not change what matches)."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class OneOfModel(StrictModel):
+    """A message with groups of fields of which at most one may be set (protobuf ``oneof``)."""
+
+    one_ofs: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        fields = type(self).model_fields
+        for group in self.one_ofs:
+            found = [name for name in group if getattr(self, name) is not None]
+            if len(found) > 1:
+                shown = " and ".join(fields[name].alias or name for name in found)
+                msg = f"sets {shown}, but at most one of them may be set"
+                raise ValueError(msg)
+        return self
 
 
 class LenientModel(Frozen):

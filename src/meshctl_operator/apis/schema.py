@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Union, get_args, get_origin
 
+from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from meshctl_operator.apis.support import ValidatedOnly
+from meshctl_operator.apis.meta import OneOfModel
+from meshctl_operator.apis.support import NullItems, ValidatedOnly
 from meshctl_operator.base.durations import Duration
 
 
@@ -33,13 +36,21 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One place: its shape, the fields of a message (by YAML name and by protobuf name), the item of a list or map, an enum's values."""
+    """One place: its shape, the fields of a message (by YAML name and by protobuf name), the item of a list or map, an enum's values.
+
+    ``one_ofs`` are the groups of fields (by YAML name) of which a message may set one, ``least`` and ``most`` the limits of a number;
+    ``null_items`` says that null stands for an empty item.
+    """
 
     shape: Shape
     name: str = ""
     fields: dict[str, FieldNode] | None = None
     item: Node | None = None
     values: tuple[str, ...] = ()
+    one_ofs: tuple[tuple[str, ...], ...] = ()
+    least: int | None = None
+    most: int | None = None
+    null_items: bool = False
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -71,11 +82,13 @@ def node_of(model: type[BaseModel]) -> Node:
     """Return the shape of a model."""
     fields: dict[str, FieldNode] = {}
     for attribute, info in model.model_fields.items():
-        node = _node(info.annotation)
+        node = _node(info.annotation, info.metadata)
         marker = next((item for item in info.metadata if isinstance(item, ValidatedOnly)), None)
         field = FieldNode(info.alias or attribute, attribute, node, info, marker, marker is not None or node.has_markers)
         fields[field.alias] = fields[attribute] = field
-    return Node(Shape.MESSAGE, model.__name__.removesuffix("Spec"), fields=fields)
+    groups = model.one_ofs if issubclass(model, OneOfModel) else ()
+    one_ofs = tuple(tuple(fields[name].alias for name in group) for group in groups)
+    return Node(Shape.MESSAGE, model.__name__.removesuffix("Spec"), fields=fields, one_ofs=one_ofs)
 
 
 def resolve(node: Node, steps: tuple[str | int, ...]) -> Node | None:
@@ -92,37 +105,54 @@ def resolve(node: Node, steps: tuple[str | int, ...]) -> Node | None:
     return current
 
 
-_LEAVES = {str: Shape.TEXT, bool: Shape.FLAG, int: Shape.INTEGER, float: Shape.NUMBER, bytes: Shape.BYTES, Duration: Shape.DURATION}
+_LEAVES = {str: Shape.TEXT, bool: Shape.FLAG, float: Shape.NUMBER, bytes: Shape.BYTES, Duration: Shape.DURATION}
 
 
-def _node(annotation: object) -> Node:
-    bare = _strip(annotation)
+def _node(annotation: object, metadata: Iterable[object] = ()) -> Node:
+    """Return the shape of a type; ``metadata`` is what pydantic has already taken off it."""
+    bare, found = _strip(annotation)
+    found = (*metadata, *found)
+    nulls = any(isinstance(item, NullItems) for item in found)
     origin = get_origin(bare)
     if origin is tuple:
-        return Node(Shape.LIST, item=_node(get_args(bare)[0]))
+        return Node(Shape.LIST, item=_node(get_args(bare)[0]), null_items=nulls)
     if origin is dict:
-        return Node(Shape.MAP, item=_node(get_args(bare)[1]))
+        return Node(Shape.MAP, item=_node(get_args(bare)[1]), null_items=nulls)
     if isinstance(bare, type):
         if issubclass(bare, BaseModel):
             return node_of(bare)
         if issubclass(bare, StrEnum):
-            return Node(Shape.ENUM, bare.__name__, values=tuple(bare))
+            return Node(Shape.ENUM, bare.__name__, values=tuple(choice.value for choice in bare))
+        if bare is int:
+            return Node(Shape.INTEGER, least=_limit(found, Ge), most=_limit(found, Le))
         if bare in _LEAVES:
             return Node(_LEAVES[bare])
     return Node(Shape.OPAQUE)
 
 
-def _strip(annotation: object) -> object:
-    """Take ``Annotated`` and ``| None`` off a type."""
+def _limit(metadata: Iterable[object], of: type[Ge | Le]) -> int | None:
+    """Return the limit of one direction among the metadata of an integer, or None."""
+    for item in metadata:
+        if isinstance(item, of):
+            bound = item.ge if isinstance(item, Ge) else item.le
+            return bound if isinstance(bound, int) else None
+    return None
+
+
+def _strip(annotation: object) -> tuple[object, tuple[object, ...]]:
+    """Take ``Annotated`` and ``| None`` off a type; the metadata is returned beside it."""
     bare = annotation
+    metadata: list[object] = []
     while True:
         origin = get_origin(bare)
         if origin is Annotated:
-            bare = get_args(bare)[0]
+            bare, *extras = get_args(bare)
+            for extra in extras:
+                metadata += extra.metadata if isinstance(extra, FieldInfo) else [extra]
         elif origin in {Union, UnionType}:
             choices = [choice for choice in get_args(bare) if choice is not NoneType]
             if len(choices) != 1:
-                return bare
+                return bare, tuple(metadata)
             bare = choices[0]
         else:
-            return bare
+            return bare, tuple(metadata)

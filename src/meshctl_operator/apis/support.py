@@ -23,3 +23,8 @@ class ValidatedOnly:
 def validated_only(note: str, *values: str) -> ValidatedOnly:
     """Mark a field, or only some values of it, as checked but not compiled."""
     return ValidatedOnly(note, frozenset(values))
+
+
+@dataclass(frozen=True, slots=True)
+class NullItems:
+    """An item of the list or map may be null, which stands for an empty one."""

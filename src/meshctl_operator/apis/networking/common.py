@@ -7,11 +7,11 @@ import binascii
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from meshctl_operator.apis.meta import StrictModel
+from meshctl_operator.apis.meta import OneOfModel, StrictModel
 from meshctl_operator.apis.support import validated_only
 from meshctl_operator.base.durations import Duration
 
@@ -65,28 +65,14 @@ Flag = Annotated[bool, Field(strict=True)]
 Base64Bytes = Annotated[bytes, BeforeValidator(_base64)]
 
 
-def at_most_one(model: StrictModel, *names: str) -> None:
-    """Raise ValueError when more than one field of a one-of is set."""
-    found = [name for name in names if getattr(model, name) is not None]
-    if len(found) > 1:
-        fields = type(model).model_fields
-        shown = " and ".join(fields[name].alias or name for name in found)
-        msg = f"sets {shown}, but at most one of them may be set"
-        raise ValueError(msg)
-
-
-class StringMatch(StrictModel):
+class StringMatch(OneOfModel):
     """How a string is compared; no type set means "is present" (Istio ``StringMatch``)."""
+
+    one_ofs = (("exact", "prefix", "regex"),)
 
     exact: str | None = None
     prefix: str | None = None
     regex: str | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        if (self.exact is not None) + (self.prefix is not None) + (self.regex is not None) > 1:
-            at_most_one(self, "exact", "prefix", "regex")
-        return self
 
 
 class PortSelector(StrictModel):

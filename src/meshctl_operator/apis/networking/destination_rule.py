@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from meshctl_operator.apis.meta import StrictModel
+from meshctl_operator.apis.meta import OneOfModel, StrictModel
 from meshctl_operator.apis.networking.common import (
     Double,
     Flag,
@@ -18,7 +18,6 @@ from meshctl_operator.apis.networking.common import (
     PortSelector,
     UInt32,
     UInt64,
-    at_most_one,
 )
 from meshctl_operator.apis.support import validated_only
 
@@ -64,8 +63,10 @@ class Maglev(StrictModel):
     table_size: UInt64 = 0
 
 
-class ConsistentHash(StrictModel):
+class ConsistentHash(OneOfModel):
     """Load balancing by a hash of the request (Istio ``LoadBalancerSettings.ConsistentHashLB``)."""
+
+    one_ofs = (("http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name"), ("ring_hash", "maglev"))
 
     http_header_name: str | None = None
     http_cookie: HttpCookie | None = None
@@ -74,12 +75,6 @@ class ConsistentHash(StrictModel):
     ring_hash: RingHash | None = None
     maglev: Maglev | None = None
     minimum_ring_size: UInt64 = 0
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name")
-        at_most_one(self, "ring_hash", "maglev")
-        return self
 
 
 class Distribute(StrictModel):
@@ -122,8 +117,10 @@ class Warmup(StrictModel):
     aggression: Double | None = None
 
 
-class LoadBalancer(StrictModel):
+class LoadBalancer(OneOfModel):
     """Load balancing of one destination (Istio ``LoadBalancerSettings``)."""
+
+    one_ofs = (("simple", "consistent_hash"),)
 
     simple: SimpleLb | None = None
     consistent_hash: ConsistentHash | None = None
@@ -131,11 +128,6 @@ class LoadBalancer(StrictModel):
     zone_aware_lb_setting: Annotated[ZoneAwareLb | None, validated_only("endpoints of all zones are used alike")] = None
     warmup_duration_secs: GoDuration | None = None
     warmup: Warmup | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "simple", "consistent_hash")
-        return self
 
 
 class TcpKeepalive(StrictModel):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
-from meshctl_operator.apis.meta import StrictModel
+from meshctl_operator.apis.meta import OneOfModel, StrictModel
 from meshctl_operator.apis.networking.common import (
     Base64Bytes,
     Destination,
@@ -19,9 +19,8 @@ from meshctl_operator.apis.networking.common import (
     Percent,
     StringMatch,
     UInt32,
-    at_most_one,
 )
-from meshctl_operator.apis.support import validated_only
+from meshctl_operator.apis.support import NullItems, validated_only
 
 
 def _null_is_presence(value: object) -> object:
@@ -61,9 +60,9 @@ class HttpMatchRequest(StrictModel):
     port: UInt32 = 0
     source_labels: FrozenMap[str, str] = Field(default_factory=dict)
     gateways: tuple[str, ...] = ()
-    query_params: Annotated[FrozenMap[str, StringMatch], BeforeValidator(_null_is_presence)] = Field(default_factory=dict)
+    query_params: Annotated[FrozenMap[str, StringMatch], BeforeValidator(_null_is_presence), NullItems()] = Field(default_factory=dict)
     ignore_uri_case: Flag = False
-    without_headers: Annotated[FrozenMap[str, StringMatch], BeforeValidator(_null_is_presence)] = Field(default_factory=dict)
+    without_headers: Annotated[FrozenMap[str, StringMatch], BeforeValidator(_null_is_presence), NullItems()] = Field(default_factory=dict)
     source_namespace: str = ""
     stat_prefix: str = ""
 
@@ -83,8 +82,10 @@ class DerivePort(StrEnum):
     FROM_REQUEST_PORT = "FROM_REQUEST_PORT"
 
 
-class HttpRedirect(StrictModel):
+class HttpRedirect(OneOfModel):
     """Answer with a redirect (Istio ``HTTPRedirect``)."""
+
+    one_ofs = (("port", "derive_port"),)
 
     uri: str = ""
     prefix_rewrite: str = ""
@@ -94,22 +95,14 @@ class HttpRedirect(StrictModel):
     scheme: str = ""
     redirect_code: UInt32 = 0
 
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "port", "derive_port")
-        return self
 
-
-class HttpBody(StrictModel):
+class HttpBody(OneOfModel):
     """The body of a direct response, as text or as base64 (Istio ``HTTPBody``)."""
+
+    one_ofs = (("string", "bytes_"),)
 
     string: str | None = None
     bytes_: Base64Bytes | None = Field(default=None, alias="bytes")
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "string", "bytes_")
-        return self
 
 
 class HttpDirectResponse(StrictModel):
@@ -152,32 +145,26 @@ class HttpRetry(StrictModel):
     backoff: GoDuration | None = None
 
 
-class FaultDelay(StrictModel):
+class FaultDelay(OneOfModel):
     """Delay before a request is sent on (Istio ``HTTPFaultInjection.Delay``)."""
+
+    one_ofs = (("fixed_delay", "exponential_delay"),)
 
     percent: Int32 = 0
     fixed_delay: GoDuration | None = None
     exponential_delay: GoDuration | None = None
     percentage: Percent | None = None
 
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "fixed_delay", "exponential_delay")
-        return self
 
-
-class FaultAbort(StrictModel):
+class FaultAbort(OneOfModel):
     """Answer with an error instead of sending a request on (Istio ``HTTPFaultInjection.Abort``)."""
+
+    one_ofs = (("http_status", "grpc_status", "http2_error"),)
 
     http_status: Int32 | None = None
     grpc_status: str | None = None
     http2_error: str | None = None
     percentage: Percent | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "http_status", "grpc_status", "http2_error")
-        return self
 
 
 class HttpFaultInjection(StrictModel):
@@ -219,7 +206,7 @@ class HttpRoute(StrictModel):
     """One rule: match blocks, any of which may hold, and what to do with the request (Istio ``HTTPRoute``)."""
 
     name: str = ""
-    match: Annotated[tuple[HttpMatchRequest, ...], BeforeValidator(_null_is_every_request)] = ()
+    match: Annotated[tuple[HttpMatchRequest, ...], BeforeValidator(_null_is_every_request), NullItems()] = ()
     route: tuple[HttpRouteDestination, ...] = ()
     redirect: HttpRedirect | None = None
     direct_response: HttpDirectResponse | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from meshctl_operator.apis.meta import StrictModel
-from meshctl_operator.apis.networking.common import FrozenMap, Int32, UInt32, at_most_one
+from meshctl_operator.apis.meta import OneOfModel, StrictModel
+from meshctl_operator.apis.networking.common import FrozenMap, Int32, UInt32
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
 from meshctl_operator.apis.support import validated_only
 
@@ -59,8 +59,10 @@ class GrpcProbe(StrictModel):
     service: str = ""
 
 
-class ReadinessProbe(StrictModel):
+class ReadinessProbe(OneOfModel):
     """How the agent beside a workload probes it (Istio ``ReadinessProbe``)."""
+
+    one_ofs = (("http_get", "tcp_socket", "exec_", "grpc"),)
 
     initial_delay_seconds: Int32 = 0
     timeout_seconds: Int32 = 0
@@ -71,11 +73,6 @@ class ReadinessProbe(StrictModel):
     tcp_socket: TcpProbe | None = None
     exec_: ExecProbe | None = Field(default=None, alias="exec")
     grpc: GrpcProbe | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        at_most_one(self, "http_get", "tcp_socket", "exec_", "grpc")
-        return self
 
 
 class WorkloadGroupSpec(StrictModel):
