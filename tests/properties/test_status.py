@@ -135,6 +135,8 @@ class StatusMachine(RuleBasedStateMachine):
         """A proxy connects."""
         self.said = replace(self.said, expected=self.said.expected | {proxy}, lost=self.said.lost - {proxy})
         self.work()
+        self.now += 1.0
+        self.work()
 
     @rule(proxy=st.sampled_from(PROXIES), with_grace=st.booleans())
     def leave(self, proxy: str, *, with_grace: bool) -> None:
@@ -183,6 +185,19 @@ class StatusMachine(RuleBasedStateMachine):
         self.said = Acknowledgements(0, complete=False)
         self.work()
         self.said = replace(self.said, generation=self.api.generation)
+
+    @rule()
+    def converge(self) -> None:
+        """All is well for a while: every proxy there is acknowledges, and every replica has reported."""
+        self.findings = ()
+        everyone = self.said.should_have or frozenset(PROXIES)
+        self.said = replace(self.said, expected=everyone, lost=frozenset(), acknowledged=everyone, rejections=(), complete=True)
+        for _ in range(3):
+            self.now += 1.0
+            self.work()
+        programmed = find(self.seen.conditions, ConditionType.PROGRAMMED)
+        assert programmed is not None
+        assert programmed.holds
 
     @rule(of=st.sampled_from(OTHERS), value=st.integers(0, 5))
     def write_of_another(self, of: str, value: int) -> None:
