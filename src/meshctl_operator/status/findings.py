@@ -77,12 +77,13 @@ def sort_findings(key: ObjectKey, findings: Iterable[Diagnostic]) -> Sorted:
 
 def told(findings: Sequence[Diagnostic]) -> str:
     """Return findings as one message: path, what is wrong and the way out of the first few, and how many there are besides."""
-    shown = [_line(finding) for finding in findings[:_SHOWN]]
+    shown = [line(finding) for finding in findings[:_SHOWN]]
     rest = len(findings) - len(shown)
     return clipped("; ".join(shown) + (f"; and {rest} more" if rest else ""))
 
 
-def _line(finding: Diagnostic) -> str:
+def line(finding: Diagnostic) -> str:
+    """Return path, what is wrong, the way out and the code of a finding."""
     path = f"{finding.path} " if finding.path else ""
     hint = f" ({finding.hint})" if finding.hint else ""
     return f"{path}{finding.message}{hint} [{finding.code}]"
