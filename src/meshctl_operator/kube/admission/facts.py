@@ -69,6 +69,7 @@ class MeshFacts:
         self._registry = Registry(domain=domain)
         self._engine = Engine(self._registry.snapshot)
         self._objects: dict[ObjectKey, ConfigObject[Any]] = {}
+        self._before: frozenset[Diagnostic] | None = None  # what is found without any change, while that is known
 
     def follow(self, objects: Mapping[ObjectKey, ConfigObject[Any]]) -> bool:
         """Take over the objects of a newer snapshot (``RegistrySnapshot.objects``); returns whether any of ours differ."""
@@ -76,7 +77,9 @@ class MeshFacts:
         changes: list[Upsert | Delete] = [Delete(key) for key in self._objects.keys() - now.keys()]
         changes += [Upsert(obj) for key, obj in now.items() if self._objects.get(key) is not obj]
         self._objects = now
-        self._apply(*changes)
+        if changes:
+            self._before = None
+            self._apply(*changes)
         return bool(changes)
 
     def warm(self) -> Iterator[None]:
@@ -84,11 +87,11 @@ class MeshFacts:
         for key in self._engine.evaluate(_virtual_service_keys):
             if self._engine.warm(virtual_service_findings, key):
                 yield
-        self._engine.evaluate(_findings)
+        self._found()
 
     def consequences(self, change: Upsert | Delete) -> Consequences:
         """Return what would be found if the change were made: it is made, looked at, and taken back."""
-        before = frozenset(self._engine.evaluate(_findings))
+        before = self._found()
         old = self._objects.get(change.key)
         try:
             self._apply(change)
@@ -97,6 +100,11 @@ class MeshFacts:
             self._apply(Delete(change.key) if old is None else Upsert(old))
         own = tuple(finding for finding in after if finding.subject == change.key)
         return Consequences(own, tuple(finding for finding in after if finding.subject != change.key and finding not in before))
+
+    def _found(self) -> frozenset[Diagnostic]:
+        if self._before is None:
+            self._before = frozenset(self._engine.evaluate(_findings))
+        return self._before
 
     def _apply(self, *changes: Upsert | Delete) -> None:
         applied = self._registry.apply(ChangeSet(changes, _SOURCE))

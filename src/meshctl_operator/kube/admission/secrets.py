@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshctl_operator.kube.admission.certificates import Material
 
@@ -73,7 +73,9 @@ class KubernetesSecret:
 
     def create(self, material: Material) -> bool:
         """Make the Secret; False if there is one. Raises the client's other errors."""
-        return self._write(lambda body: self._core.create_namespaced_secret(self._namespace, body, _request_timeout=REQUEST_TIMEOUT), material)
+        return self._write(
+            lambda body: self._core.create_namespaced_secret(self._namespace, body, _request_timeout=REQUEST_TIMEOUT), material
+        )
 
     def replace(self, material: Material, version: str) -> bool:
         """Replace that version of the Secret; False if it is another one by now. Raises the client's other errors."""
@@ -83,7 +85,7 @@ class KubernetesSecret:
             version,
         )
 
-    def _write(self, call: Any, material: Material, version: str | None = None) -> bool:
+    def _write(self, call: Callable[[dict[str, object]], object], material: Material, version: str | None = None) -> bool:
         from kubernetes.client.exceptions import ApiException
 
         metadata: dict[str, object] = {"name": self._name, "namespace": self._namespace, "labels": _LABELS}

@@ -17,7 +17,7 @@ from meshctl_operator.apis.meta import ConfigObject
 from meshctl_operator.base.errors import MeshctlError
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.kube.admission.certificates import Material
-from meshctl_operator.kube.admission.facts import MeshFacts
+from meshctl_operator.kube.admission.facts import MeshFacts, NoFacts
 from meshctl_operator.kube.admission.review import WebhookError, answer
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ log = logging.getLogger("meshctl.kube.admission")
 
 
 class AdmissionServer:
-    """Serves ``POST /validate`` and ``GET /healthz``. ``start`` and ``stop`` block for a moment; every method is for any thread."""
+    """Serves ``POST /validate`` and ``GET /healthz``. ``start`` and ``stop`` block for a moment; every method is for any thread.
+
+    Before anything is published objects are judged each by itself.
+    """
 
     def __init__(self, host: str, port: int, material: Material, *, domain: str = "cluster.local") -> None:
         self._host = host
@@ -155,7 +158,8 @@ class AdmissionServer:
         except Exception:  # warnings may be out of date then; verdicts do not depend on it
             log.exception("admission facts failed")
         try:
-            return web.json_response(answer(review, self._facts))
+            facts = NoFacts() if self._followed is None else self._facts
+            return web.json_response(answer(review, facts))
         except WebhookError as error:
             return web.json_response({"error": str(error), "hint": error.hint}, status=400)
 

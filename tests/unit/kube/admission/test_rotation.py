@@ -74,7 +74,7 @@ class Replica:
 
 def _first(pem: str) -> str:
     """Return the newest authority of a bundle."""
-    return pem.split("-----END CERTIFICATE-----")[0]
+    return pem.partition("-----END CERTIFICATE-----")[0]
 
 
 def replicas(cluster: Cluster) -> tuple[Replica, Replica]:

@@ -10,7 +10,14 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from meshctl_operator.kube.admission.certificates import Material
-from meshctl_operator.kube.admission.secrets import KubernetesSecret, StoredMaterial, WebhookConfiguration, data_of, material_of, trust_patch
+from meshctl_operator.kube.admission.secrets import (
+    KubernetesSecret,
+    StoredMaterial,
+    WebhookConfiguration,
+    data_of,
+    material_of,
+    trust_patch,
+)
 
 MATERIAL = Material("authority", "certificate", "key")
 BUNDLE = base64.b64encode(b"authority").decode()

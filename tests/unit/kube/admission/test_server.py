@@ -57,7 +57,7 @@ def post(client: HTTPSConnection, body: bytes) -> tuple[int, Any]:
 
 
 def test_verdicts() -> None:
-    """Reviews are answered: a valid object is allowed, a broken one refused."""
+    """Reviews are answered, from the start: a valid object is allowed, a broken one refused."""
     with running() as server:
         client = connection(server)
         status, answer = post(client, review(VALID))
