@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from meshctl_operator.kube.admission.certificates import Material
 
 if TYPE_CHECKING:
-    from kubernetes.client import AdmissionregistrationV1Api, CoreV1Api
+    from kubernetes.client import AdmissionregistrationV1Api, CoreV1Api, V1Secret
 
 REQUEST_TIMEOUT: Final = 10.0
 _FIELDS: Final = ("ca.crt", "tls.crt", "tls.key")
@@ -69,36 +69,37 @@ class KubernetesSecret:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
-        return StoredMaterial(str(secret.metadata.resource_version), material_of(secret.data or {}))
+        version = secret.metadata.resource_version if secret.metadata is not None else None
+        return StoredMaterial(version or "", material_of(secret.data or {}))
 
     def create(self, material: Material) -> bool:
         """Make the Secret; False if there is one. Raises the client's other errors."""
-        return self._write(
-            lambda body: self._core.create_namespaced_secret(self._namespace, body, _request_timeout=REQUEST_TIMEOUT), material
-        )
+        body = self._secret(material)
+        return _written(lambda: self._core.create_namespaced_secret(self._namespace, body, _request_timeout=REQUEST_TIMEOUT))
 
     def replace(self, material: Material, version: str) -> bool:
         """Replace that version of the Secret; False if it is another one by now. Raises the client's other errors."""
-        return self._write(
-            lambda body: self._core.replace_namespaced_secret(self._name, self._namespace, body, _request_timeout=REQUEST_TIMEOUT),
-            material,
-            version,
-        )
+        body = self._secret(material, version)
+        return _written(lambda: self._core.replace_namespaced_secret(self._name, self._namespace, body, _request_timeout=REQUEST_TIMEOUT))
 
-    def _write(self, call: Callable[[dict[str, object]], object], material: Material, version: str | None = None) -> bool:
-        from kubernetes.client.exceptions import ApiException
+    def _secret(self, material: Material, version: str | None = None) -> V1Secret:
+        from kubernetes.client import V1ObjectMeta, V1Secret
 
-        metadata: dict[str, object] = {"name": self._name, "namespace": self._namespace, "labels": _LABELS}
-        if version is not None:
-            metadata["resourceVersion"] = version
-        body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata, "data": data_of(material)}
-        try:
-            call(body)
-        except ApiException as error:
-            if error.status in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
-                return False
-            raise
-        return True
+        metadata = V1ObjectMeta(name=self._name, namespace=self._namespace, labels=dict(_LABELS), resource_version=version)
+        return V1Secret(api_version="v1", kind="Secret", type="kubernetes.io/tls", metadata=metadata, data={**data_of(material)})
+
+
+def _written(write: Callable[[], object]) -> bool:
+    """Make a write; False if somebody else was quicker."""
+    from kubernetes.client.exceptions import ApiException
+
+    try:
+        write()
+    except ApiException as error:
+        if error.status in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
+            return False
+        raise
+    return True
 
 
 class WebhookConfiguration:
@@ -124,12 +125,12 @@ class WebhookConfiguration:
         return True
 
 
-def trust_patch(hooks: list[tuple[str, str | None]], authorities: str) -> list[dict[str, str]]:
+def trust_patch(hooks: Iterable[tuple[str, str | bytes | None]], authorities: str) -> list[dict[str, str]]:
     """Return the JSON patch that sets the bundle of webhooks, given as (name, bundle in base64); each is named, lest the order changed."""
     bundle = base64.b64encode(authorities.encode()).decode()
     patch: list[dict[str, str]] = []
     for index, (name, present) in enumerate(hooks):
-        if present != bundle:
+        if (present.decode() if isinstance(present, bytes) else present) != bundle:
             patch.append({"op": "test", "path": f"/webhooks/{index}/name", "value": name})
             patch.append({"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle})
     return patch
@@ -141,7 +142,7 @@ def data_of(material: Material) -> dict[str, str]:
     return {name: base64.b64encode(value.encode()).decode() for name, value in zip(_FIELDS, values, strict=True)}
 
 
-def material_of(data: Mapping[str, str]) -> Material | None:
+def material_of(data: Mapping[str, str | bytes]) -> Material | None:
     """Return what the ``data`` of a Secret holds, or None where a part is missing or no text."""
     try:
         authorities, certificate, key = (base64.b64decode(data[name], validate=True).decode() for name in _FIELDS)

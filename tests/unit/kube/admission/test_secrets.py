@@ -75,10 +75,10 @@ def test_creating_and_replacing() -> None:
     assert store.replace(MATERIAL, "7")
     (_, (namespace, made)), (_, (name, _, replaced)) = api.calls
     assert (namespace, name) == ("mesh", "webhook")
-    assert made["data"] == replaced["data"] == data_of(MATERIAL)
-    assert "resourceVersion" not in made["metadata"]
-    assert replaced["metadata"]["resourceVersion"] == "7"
-    assert made["type"] == "kubernetes.io/tls"
+    assert made.data == replaced.data == data_of(MATERIAL)
+    assert made.metadata.resource_version is None
+    assert replaced.metadata.resource_version == "7"
+    assert (made.type, made.metadata.name) == ("kubernetes.io/tls", "webhook")
 
 
 def test_another_replica_was_quicker() -> None:
