@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from meshctl_operator.status.conditions import ConditionType, find, is_ours, raw_conditions, stored_conditions
+from meshctl_operator.status.conditions import ConditionType, Reason, find, is_ours, raw_conditions, stored_conditions
+from meshctl_operator.status.transitions import EventReason
 from tests.support.conditions import condition
 
 HEALTHY = {"type": "Healthy", "status": "True", "lastProbeTime": "2026-01-01T00:00:00Z"}
@@ -48,3 +51,9 @@ def test_find() -> None:
     assert find((accepted,), ConditionType.PROGRAMMED) is None
     assert accepted.holds
     assert not condition("Accepted", "Unknown").holds
+
+
+def test_the_page_of_conditions_names_them_all() -> None:
+    """What can stand in a status is explained in the reference."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "conditions.md").read_text()
+    assert [word for word in (*ConditionType, *Reason, *EventReason) if f"`{word.value}`" not in page] == []

@@ -1,0 +1,92 @@
+"""The webhook as a task of the operator: it starts with the shared certificate, and looks after that while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from meshctl_operator.base.clock import Clock
+from meshctl_operator.base.errors import MeshctlError
+from meshctl_operator.kube.admission.certificates import Material, service_names
+from meshctl_operator.kube.admission.rotation import LOOK_EVERY, Rotation
+from meshctl_operator.kube.admission.secrets import MaterialStore, TrustStore
+from meshctl_operator.kube.admission.server import AdmissionServer, Objects
+
+RETRY_AFTER: Final = 5.0
+"""Seconds until the next try when the API server could not be asked."""
+
+log = logging.getLogger("meshctl.kube.admission")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """Where the webhook listens, and the Service in front of it by which API servers call it."""
+
+    service: str
+    namespace: str
+    host: str = "0.0.0.0"  # noqa: S104  (API servers call from outside the Pod)
+    port: int = 15017
+    domain: str = "cluster.local"
+
+
+class Webhook:
+    """Runs the server. ``publish`` may be called at any time, from the loop of the control plane."""
+
+    def __init__(self, options: WebhookOptions, store: MaterialStore, trust: TrustStore, clock: Clock) -> None:
+        self._options = options
+        self._server: AdmissionServer | None = None
+        self._newest: Objects | None = None
+        self._ended = False
+        self._rotation = Rotation(service_names(options.service, options.namespace), store, trust, self._serve, clock)
+
+    @property
+    def port(self) -> int:
+        """The port that was bound; 0 before the start."""
+        return self._server.port if self._server is not None else 0
+
+    def publish(self, objects: Objects) -> None:
+        """Let the objects of a newer registry snapshot count for warnings."""
+        self._newest = objects
+        if self._server is not None:
+            self._server.publish(objects)
+
+    async def run(self, progress: Callable[[bool], None] = lambda _: None) -> None:
+        """Serve until cancelled. ``progress`` is told after each look whether API servers trust what is served.
+
+        While the API server is away the last certificate goes on being served. Raises MeshctlError if the port is taken.
+        """
+        try:
+            while True:
+                wait = LOOK_EVERY
+                try:
+                    trusted = await asyncio.to_thread(self._rotation.look)
+                except MeshctlError:
+                    raise
+                except Exception:  # whatever the client raises: the API server is away, or does not let us
+                    log.exception("webhook certificate", extra={"retry": RETRY_AFTER})
+                    trusted, wait = False, RETRY_AFTER
+                progress(trusted)
+                await asyncio.sleep(wait)
+        finally:
+            self._ended = True
+            if self._server is not None:
+                with suppress(Exception):
+                    await asyncio.shield(asyncio.to_thread(self._server.stop))
+
+    def _serve(self, material: Material) -> None:
+        """Serve with a certificate; the first one starts the server."""
+        if self._server is not None:
+            self._server.use(material)
+            return
+        if self._ended:  # a look that was on its way when the task was cancelled
+            return
+        options = self._options
+        server = AdmissionServer(options.host, options.port, material, domain=options.domain)
+        server.start()
+        self._server = server
+        if self._newest is not None:
+            server.publish(self._newest)
