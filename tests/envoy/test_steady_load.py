@@ -22,6 +22,7 @@ from meshctl_operator.controlplane.plane import ControlPlane
 from meshctl_operator.controlplane.proxy_descriptions import parse_proxy
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.sources.memory import MemorySource
+from meshctl_operator.xds.readiness import Timing
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.envoy_versions import newest
 from tests.support.meshes import RawObject, istio
