@@ -31,6 +31,7 @@ VERBS: Final[dict[str, Verb]] = {
     "validate": Verb("validate", "validate", "Check config objects, each by itself."),
     "translate": Verb("translate", "translate", "Show what one proxy would be served."),
     "bootstrap": Verb("bootstrap", "bootstrap", "Print the Envoy bootstrap of a proxy."),
+    "iptables": Verb("iptables", "iptables", "Send the traffic of a pod through its sidecar."),
     "docs": Verb("docs", "docs", "Explain a diagnostic code."),
     "version": Verb("version", "version", "Print versions."),
     "completion": Verb("completion", "completion", "Print the completion script of a shell."),
@@ -71,8 +72,9 @@ class LazyGroup(click.Group):
         command = getattr(_import(f"meshctl_operator.cli.{verb.module}"), verb.attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"cli.{verb.module}.{verb.attribute} is no command")
-        if command.help:  # docstrings are raw, so click's mark of a paragraph that is not wrapped is two characters in them
-            command.help = command.help.replace("\\b\n", "\b\n")
+        for each in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            if each.help:  # docstrings are raw, so click's mark of a paragraph that is not wrapped is two characters in them
+                each.help = each.help.replace("\\b\n", "\b\n")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (the signature of click)

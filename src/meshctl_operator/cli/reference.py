@@ -153,12 +153,19 @@ def _verb(root: click.Context, name: str) -> str:
     command = cli.get_command(root, name)
     if command is None:
         raise LookupError(name)
-    with command.make_context(name, [], parent=root, resilient_parsing=True) as context:
-        usage = " ".join(("meshctl", name, *command.collect_usage_pieces(context)))
+    return _command(root, command, name)
+
+
+def _command(parent: click.Context, command: click.Command, name: str) -> str:
+    """Return the section of a verb; the verbs of a group follow it."""
+    with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+        path = context.command_path
+        usage = " ".join((path, *command.collect_usage_pieces(context)))
         rows = [row for option in command.get_params(context) if (row := option.get_help_record(context)) is not None and row[1]]
         options = "\n".join(f"| `{_cell(option)}` | {_cell(text)} |" for option, text in rows if not option.endswith("--help"))
+        below = [_command(context, each, each.name or "") for each in command.commands.values()] if isinstance(command, click.Group) else []
     table = f"\n| option | |\n|---|---|\n{options}\n" if options else ""
-    return f"## meshctl {name}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n{table}"
+    return "\n".join((f"## {path}\n\n```\n{usage}\n```\n\n{_prose(command.help or '')}\n{table}", *below))
 
 
 def _prose(help_text: str) -> str:
