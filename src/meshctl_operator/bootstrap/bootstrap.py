@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from meshctl_operator.base.hostname import is_ip
+from meshctl_operator.bootstrap.listeners import address, static_clusters, static_listeners
 from meshctl_operator.bootstrap.nodes import JsonValue, node_cluster, node_id, node_metadata
 from meshctl_operator.bootstrap.options import BootstrapOptions, XdsVariant
 from meshctl_operator.bootstrap.settings import overload_manager, runtime, stats_config
@@ -14,7 +15,7 @@ from meshctl_operator.bootstrap.settings import overload_manager, runtime, stats
 if TYPE_CHECKING:
     from envoy_data_plane.envoy.config.bootstrap.v3 import Admin, Bootstrap, BootstrapDynamicResources
     from envoy_data_plane.envoy.config.cluster.v3 import Cluster
-    from envoy_data_plane.envoy.config.core.v3 import Address, Node
+    from envoy_data_plane.envoy.config.core.v3 import Node
 
 XDS_CLUSTER: Final = "xds-grpc"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -32,15 +33,20 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
     """
     from envoy_data_plane.envoy.config.bootstrap.v3 import Bootstrap, BootstrapDeferredStatOptions, BootstrapStaticResources
 
+    stats = options.stats
     return Bootstrap(
         node=_node(options),
-        static_resources=BootstrapStaticResources(clusters=[_xds_cluster(options.xds_host, options.xds_port)]),
+        static_resources=BootstrapStaticResources(
+            clusters=[_xds_cluster(options.xds_host, options.xds_port), *static_clusters(options)], listeners=static_listeners(options)
+        ),
         dynamic_resources=_dynamic_resources(options.variant),
-        stats_config=stats_config(),
+        stats_config=stats_config(stats),
+        stats_flush_interval=timedelta(seconds=stats.flush_seconds) if stats.flush_seconds else None,
+        stats_eviction_interval=timedelta(seconds=stats.eviction_seconds) if stats.eviction_seconds else None,
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
-        layered_runtime=runtime(),
+        layered_runtime=runtime(options.runtime),
         admin=_admin(options.admin_address, options.admin_port),
-        overload_manager=overload_manager(),
+        overload_manager=overload_manager(options.max_connections),
     )
 
 
@@ -94,13 +100,7 @@ def _node(options: BootstrapOptions) -> Node:
 def _admin(host: str, port: int) -> Admin:
     from envoy_data_plane.envoy.config.bootstrap.v3 import Admin
 
-    return Admin(address=_address(host, port), ignore_global_conn_limit=True)
-
-
-def _address(host: str, port: int) -> Address:
-    from envoy_data_plane.envoy.config.core.v3 import Address, SocketAddress
-
-    return Address(socket_address=SocketAddress(address=host, port_value=port))
+    return Admin(address=address(host, port), ignore_global_conn_limit=True)
 
 
 def _dynamic_resources(variant: XdsVariant) -> BootstrapDynamicResources:
@@ -148,7 +148,7 @@ def _xds_cluster(host: str, port: int) -> Cluster:
     http2 = HttpProtocolOptions(
         explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions(connection_keepalive=pings))
     )
-    endpoint = LbEndpoint(endpoint=Endpoint(address=_address(host, port)))
+    endpoint = LbEndpoint(endpoint=Endpoint(address=address(host, port)))
     return Cluster(
         name=XDS_CLUSTER,
         type=ClusterDiscoveryType.STATIC if is_ip(host) else ClusterDiscoveryType.STRICT_DNS,

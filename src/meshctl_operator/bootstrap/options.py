@@ -12,6 +12,8 @@ from meshctl_operator.model.proxies import Proxy
 
 DEFAULT_ADMIN_PORT: Final = 15000
 DEFAULT_XDS_PORT: Final = 15010
+MAX_CONNECTIONS: Final = 2**31 - 1
+"""Downstream connections, as in Istio; stating the limit also silences Envoy's warning that there is none."""
 
 
 class XdsVariant(StrEnum):
@@ -21,12 +23,55 @@ class XdsVariant(StrEnum):
     SOTW = "GRPC"
 
 
+STATUS_PORT: Final = 15021
+PROMETHEUS_PORT: Final = 15090
+PROBES_PORT: Final = 15020
+"""Where a proxy in a pod answers for itself: readiness, metrics, probes of the applications beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppProbe:
+    """A probe of an application by HTTP, as a path under which Envoy answers for it.
+
+    ``path`` is the one that the kubelet asks for, ``target`` what the application is asked for at its ``port``, a query included.
+    """
+
+    path: str
+    port: int
+    target: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    host: str = ""
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatsOptions:
+    """Which statistics there are. Without inclusions there are all; with some, those and what says how Envoy itself is.
+
+    ``extra_tags`` are names of tags; ``buckets`` upper bounds by the prefix of histograms. Intervals are in seconds; 0 leaves it to Envoy.
+    """
+
+    inclusion_prefixes: tuple[str, ...] = ()
+    inclusion_suffixes: tuple[str, ...] = ()
+    inclusion_regexps: tuple[str, ...] = ()
+    extra_tags: tuple[str, ...] = ()
+    buckets: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    flush_seconds: float = 0
+    eviction_seconds: float = 0
+
+    @property
+    def selects(self) -> bool:
+        """Whether some statistics are chosen."""
+        return bool(self.inclusion_prefixes or self.inclusion_suffixes or self.inclusion_regexps)
+
+
 @dataclass(frozen=True, slots=True)
 class BootstrapOptions:
     """The facts of one bootstrap.
 
     ``xds_host`` may be a name, which is then resolved by DNS. ``admin_port`` 0 lets the kernel pick. ``metadata`` is merged over the
-    node metadata that the proxy gives.
+    node metadata that the proxy gives. ``status_port`` (readiness), ``prometheus_port`` and ``probes_port`` are for proxies with a network
+    of their own; 0 leaves the listener out, and so does the absence of probes. ``runtime`` values lie over ours; an empty one takes ours away.
     """
 
     proxy: Proxy
@@ -36,3 +81,17 @@ class BootstrapOptions:
     admin_port: int = DEFAULT_ADMIN_PORT
     variant: XdsVariant = XdsVariant.DELTA
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    status_port: int = 0
+    prometheus_port: int = 0
+    probes_port: int = PROBES_PORT
+    probes: tuple[AppProbe, ...] = ()
+    stats: StatsOptions = StatsOptions()
+    compress_stats: bool = True
+    max_connections: int = MAX_CONNECTIONS
+    runtime: Mapping[str, str] = field(default_factory=dict)
+    ipv6: bool | None = None
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether the proxy is reached by IPv6: as stated, or as its first address is, which may be known later only."""
+        return ":" in self.proxy.ips[0] if self.ipv6 is None else self.ipv6

@@ -19,6 +19,8 @@ _LAST_PORT: Final = 65_535
 @click.option(
     "--admin-port", type=click.IntRange(0, _LAST_PORT), default=15000, show_default=True, help="Admin port on 127.0.0.1; 0 for any."
 )
+@click.option("--status-port", type=click.IntRange(0, _LAST_PORT), default=0, help="Answer /healthz/ready here, as in a pod (15021).")
+@click.option("--prometheus-port", type=click.IntRange(0, _LAST_PORT), default=0, help="Answer /stats/prometheus here, as in a pod (15090).")
 @click.option("--delta/--sotw", default=True, help="Incremental or state-of-the-world xDS; incremental is the default.")
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json", "text"]), default="yaml", show_default=True, help="Notation; text is YAML."
@@ -32,6 +34,8 @@ def bootstrap(
     proxy_file: str | None,
     xds: str,
     admin_port: int,
+    status_port: int,
+    prometheus_port: int,
     delta: bool,
     output: str,
 ) -> None:
@@ -60,7 +64,16 @@ def bootstrap(
     else:
         known = description.as_proxy()
     variant = XdsVariant.DELTA if delta else XdsVariant.SOTW
-    options = BootstrapOptions(known, host, port, admin_port=admin_port, variant=variant, metadata=description.metadata)
+    options = BootstrapOptions(
+        known,
+        host,
+        port,
+        admin_port=admin_port,
+        variant=variant,
+        metadata=description.metadata,
+        status_port=status_port,
+        prometheus_port=prometheus_port,
+    )
     message = write_bootstrap(options)
     click.echo(to_json(message) if output == "json" else to_yaml(message), nl=output == "json")
 

@@ -59,6 +59,15 @@ def test_metadata_of_a_proxy_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert yaml.safe_load(capsys.readouterr().out)["node"]["metadata"]["HTTP_PROXY_PORT"] == "15007"
 
 
+def test_ports_of_a_pod(capsys: pytest.CaptureFixture[str]) -> None:
+    """Readiness and metrics are answered where somebody says so: several proxies of one machine would collide."""
+    assert main(["bootstrap", "--proxy", "sidecar:x.y"]) == 0
+    assert "listeners" not in yaml.safe_load(capsys.readouterr().out)["static_resources"]
+    assert main(["bootstrap", "--proxy", "sidecar:x.y", "--status-port", "15021", "--prometheus-port", "15090"]) == 0
+    listeners = yaml.safe_load(capsys.readouterr().out)["static_resources"]["listeners"]
+    assert [listener["name"] for listener in listeners] == ["0.0.0.0_15090", "0.0.0.0_15021"]
+
+
 def test_no_proxy_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a proxy there is nothing to write."""
     assert main(["bootstrap"]) == 64
