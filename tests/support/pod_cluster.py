@@ -7,11 +7,13 @@ it as files in the directory that ``meshctl serve`` watches. Nothing of the host
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -23,10 +25,13 @@ import aiohttp
 import yaml
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from meshctl_operator.injector.settings import InjectorSettings
+from meshctl_operator.injector.webhook import review
 from tests.support.dns_server import DnsServer
 from tests.support.envoy_versions import newest
+from tests.support.json_patch import apply_patch
 from tests.support.netns import Netns
-from tests.support.pods import Node, Pod, RawObject
+from tests.support.pods import Node, Pod, RawObject, connector_in
 
 NODE_ADDRESS: Final = "10.231.0.1"
 OUTSIDE_ADDRESS: Final = "198.51.100.10"
@@ -37,13 +42,17 @@ EVENT_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 0.1  # Envoy's workers take a change over a moment after its main thread has acknowledged it
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 
+SETTINGS: Final = InjectorSettings(xds_host=NODE_ADDRESS, xds_port=XDS_PORT, concurrency=1, termination_drain_seconds=1)
+
+MESH_CONFIG: Final[dict[str, object]] = {"enableAutoMtls": False}
+
 Key = tuple[str, str, str]
 
 
 def key_of(raw: RawObject) -> Key:
-    """Return kind, namespace and name."""
+    """Return kind, namespace and name; what belongs to no namespace has none."""
     meta = raw["metadata"]
-    return raw["kind"], meta.get("namespace", "default"), meta["name"]
+    return raw["kind"], "" if raw["kind"] in ("Namespace", "Node") else meta.get("namespace", "default"), meta["name"]
 
 
 class PodCluster:
@@ -99,7 +108,7 @@ class PodCluster:
         self.outside.ip("addr", "add", f"{OUTSIDE_ADDRESS}/24", "dev", "eth0")
         self.outside.ip("link", "set", "eth0", "up")
         self.outside.ip("route", "add", "default", "via", OUTSIDE_GATEWAY)
-        resolver = self._netns.socket(kind=2)
+        resolver = self._netns.socket(socket.SOCK_DGRAM)
         resolver.bind((NODE_ADDRESS, 53))
         await self._dns.start(resolver)
         await self._start_plane()
@@ -120,7 +129,7 @@ class PodCluster:
         await self._dns.close()
         self.outside.delete()
         self._netns.delete()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder)
 
     def resolve(self, name: str) -> tuple[str, ...]:
         """Return the addresses of a name as the DNS of a cluster does: Services, addresses of headless ones, pods of those, names of others."""
@@ -140,10 +149,7 @@ class PodCluster:
 
     def client(self, netns: Netns) -> aiohttp.ClientSession:
         """Return an HTTP client whose connections begin in a namespace, with the names of the cluster. It is closed with the cluster."""
-        connector = aiohttp.TCPConnector(
-            limit=64, resolver=_Resolver(self), use_dns_cache=False, socket_factory=lambda info: netns.socket(info[1], family=info[0])
-        )
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session = aiohttp.ClientSession(connector=connector_in(netns, _Resolver(self)), cookie_jar=aiohttp.DummyCookieJar())
         self._sessions.append(session)
         return session
 
@@ -175,6 +181,15 @@ class PodCluster:
             await self._told(changed, since)
             await self.synced()
 
+    async def configure(self, **fields: object) -> None:
+        """Set fields of the MeshConfig; without any it is as it was."""
+        since = len(self.events)
+        draft = self.folder / "draft"
+        draft.write_text(yaml.safe_dump({**MESH_CONFIG, **fields}))
+        draft.rename(self.folder / "mesh-config.yaml")
+        await self._told([], since)
+        await self.synced()
+
     async def synced(self) -> None:
         """Wait until every proxy has acknowledged what it should hold."""
         session = self.client(self._netns)
@@ -190,19 +205,19 @@ class PodCluster:
             await session.close()
         await asyncio.sleep(SETTLE_SECONDS)
 
-    async def debug(self, page: str, **query: str) -> Any:  # noqa: ANN401  (a page of JSON)
+    async def debug(self, page: str, **query: str) -> Any:
         """Return a debug page of the control plane."""
         async with self.client(self._netns).get(f"http://{NODE_ADDRESS}:{HTTP_PORT}/debug/{page}", params=query) as response:
             return await response.json()
 
     def place(self, name: str, template: RawObject, namespace: str = "default") -> Pod:
-        """Return a pod of a template at an address of its own, which is not started yet. The template is an injected one."""
+        """Return a pod of a template at an address of its own, with the sidecar that the webhook gives it; it is not started yet."""
         number = next(self._addresses)
         address = f"10.231.{number // 250}.{number % 250 + 2}"
         meta = {**template.get("metadata", {}), "name": name, "namespace": namespace}
         status = {"podIP": address, "podIPs": [{"ip": address}], "hostIP": NODE_ADDRESS, "phase": "Pending", "conditions": []}
-        raw = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**template["spec"], "nodeName": "node"}, "status": status}
-        pod = self.pods[name] = Pod(self.node, raw)
+        raw = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {**template["spec"], "nodeName": "node"}}
+        pod = self.pods[name] = Pod(self.node, {**_admitted(raw), "status": status})
         return pod
 
     async def start_pods(self, *pods: Pod) -> None:
@@ -254,14 +269,14 @@ class PodCluster:
     async def _told(self, keys: Iterable[Key], since: int) -> None:
         """Wait until the control plane says that it took the changes over."""
         silent = {"Deployment", "ServiceAccount"}  # kinds that change nothing that is served
-        missing = {"/".join(key) for key in keys if key[0] not in silent}
+        missing = {"/".join(filter(None, key)) for key in keys if key[0] not in silent}
 
         def told() -> set[str]:
             return {name for event in self.events[since:] if event["event"] == "config" for name in event["changed"]}
 
         try:
             async with asyncio.timeout(EVENT_SECONDS), self._grown:
-                await self._grown.wait_for(lambda: missing <= told())
+                await self._grown.wait_for(lambda: missing <= told() and any(event["event"] == "config" for event in self.events[since:]))
         except TimeoutError:
             raise AssertionError(f"the control plane never spoke of {sorted(missing - told())}; its log:\n{self._plane_log()}") from None
 
@@ -270,8 +285,7 @@ class PodCluster:
 
     async def _start_plane(self) -> None:
         mesh = self.folder / "mesh-config.yaml"
-        mesh.write_text(yaml.safe_dump({"enableAutoMtls": False}))
-        self.mesh_config = mesh
+        mesh.write_text(yaml.safe_dump(MESH_CONFIG))
         command = self._netns.command(
             *(sys.executable, "-m", "meshctl_operator.cli.main", "serve", "--config-dir", self._config, "--mesh-config", mesh),
             *("--xds", f"{NODE_ADDRESS}:{XDS_PORT}", "--http", f"{NODE_ADDRESS}:{HTTP_PORT}", "-o", "json", "--events", "acks"),
@@ -312,6 +326,16 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Do nothing: there is nothing to close."""
+
+
+def _admitted(pod: RawObject) -> RawObject:
+    """Return a pod as it is when the webhook has seen it. Raises AssertionError if it is refused."""
+    answer = review({"kind": "AdmissionReview", "request": {"uid": "1", "kind": {"kind": "Pod"}, "object": pod}}, SETTINGS)
+    response: Any = answer["response"]
+    assert response["allowed"], response
+    if "patch" in response:
+        apply_patch(pod, json.loads(base64.b64decode(response["patch"])))
+    return pod
 
 
 def _provide(binary: Path, target: Path) -> None:

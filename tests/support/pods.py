@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from tests.support.netns import Netns, connected
 
@@ -109,8 +111,10 @@ class Pod:
 
     async def admin(self, path: str) -> str:
         """Return a page of the admin interface of the pod's Envoy."""
-        connector = aiohttp.TCPConnector(socket_factory=lambda info: self.netns.socket(info[1], family=info[0]))
-        async with aiohttp.ClientSession(connector=connector) as session, session.get(f"http://127.0.0.1:15000{path}") as response:
+        async with (
+            aiohttp.ClientSession(connector=connector_in(self.netns)) as session,
+            session.get(f"http://127.0.0.1:15000{path}") as response,
+        ):
             return await response.text()
 
     async def counter(self, pattern: str) -> int:
@@ -138,7 +142,9 @@ class Pod:
         environment = self._environment(container)
         words = [_expand(word, environment) for word in (*container["command"], *container.get("args", ()))]
         resolv = str(self._node.resolv_conf)
-        command = self.netns.command("unshare", "--mount", "--", "bash", "-c", _ENTER, resolv, user, group, *self._program(words[0]), *words[1:])
+        command = self.netns.command(
+            "unshare", "--mount", "--", "bash", "-c", _ENTER, resolv, user, group, *self._program(words[0]), *words[1:]
+        )
         with self._log(name).open("ab") as log:
             self._processes[name] = await asyncio.create_subprocess_exec(
                 *command, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, env=environment, cwd="/", start_new_session=True
@@ -189,11 +195,10 @@ class Pod:
 
     async def _answers(self, port: int, path: str) -> bool:
         """Ask as the kubelet does: from the node, by the address of the pod."""
-        connector = aiohttp.TCPConnector(socket_factory=lambda info: self._node.netns.socket(info[1], family=info[0]))
+        session = aiohttp.ClientSession(connector=connector_in(self._node.netns), timeout=aiohttp.ClientTimeout(2))
         try:
-            async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(2)) as session:
-                async with session.get(f"http://{self.address}:{port}{path}") as response:
-                    return response.status < 400
+            async with session, session.get(f"http://{self.address}:{port}{path}") as response:
+                return response.status < 400
         except (aiohttp.ClientError, OSError, TimeoutError):
             return False
 
@@ -220,6 +225,16 @@ class Pod:
 
     def _log(self, container: str) -> Path:
         return self._node.folder / f"{self.name}.{container}.log"
+
+
+def connector_in(netns: Netns, resolver: AbstractResolver | None = None) -> aiohttp.TCPConnector:
+    """Return what opens the connections of an HTTP client in a namespace."""
+    return aiohttp.TCPConnector(
+        limit=64,
+        resolver=resolver,
+        use_dns_cache=False,
+        socket_factory=lambda info: netns.socket(socket.SocketKind(info[1]), family=info[0]),
+    )
 
 
 def _expand(text: str, environment: Mapping[str, str]) -> str:

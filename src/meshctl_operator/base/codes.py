@@ -4,7 +4,7 @@ A package that reports findings keeps its codes in a module ``codes`` of its own
 VirtualService, MC13xx DestinationRule, MC14xx ServiceEntry, MC15xx WorkloadEntry and WorkloadGroup, MC16xx Sidecar, MC17xx Kubernetes
 kinds and MeshConfig, MC19xx not supported or not enforced; MC20xx references between objects, MC21xx gateways, MC22xx routes, MC23xx
 services, endpoints and policies; MC30xx what a proxy said; MC40xx files and sources; MC41xx the
-local mesh; MC42xx what ``translate`` assumes.
+local mesh; MC42xx what ``translate`` assumes; MC43xx pods that get a sidecar.
 """
 
 from __future__ import annotations

@@ -65,6 +65,9 @@ class StatsOptions:
         return bool(self.inclusion_prefixes or self.inclusion_suffixes or self.inclusion_regexps)
 
 
+ALL_STATS: Final = StatsOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class BootstrapOptions:
     """The facts of one bootstrap.
@@ -72,6 +75,7 @@ class BootstrapOptions:
     ``xds_host`` may be a name, which is then resolved by DNS. ``admin_port`` 0 lets the kernel pick. ``metadata`` is merged over the
     node metadata that the proxy gives. ``status_port`` (readiness), ``prometheus_port`` and ``probes_port`` are for proxies with a network
     of their own; 0 leaves the listener out, and so does the absence of probes. ``runtime`` values lie over ours; an empty one takes ours away.
+    ``service_cluster`` replaces the one that the labels of the proxy give.
     """
 
     proxy: Proxy
@@ -85,11 +89,12 @@ class BootstrapOptions:
     prometheus_port: int = 0
     probes_port: int = PROBES_PORT
     probes: tuple[AppProbe, ...] = ()
-    stats: StatsOptions = StatsOptions()
+    stats: StatsOptions = ALL_STATS
     compress_stats: bool = True
     max_connections: int = MAX_CONNECTIONS
     runtime: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool | None = None
+    service_cluster: str = ""
 
     @property
     def is_ipv6(self) -> bool:

@@ -20,7 +20,9 @@ _LAST_PORT: Final = 65_535
     "--admin-port", type=click.IntRange(0, _LAST_PORT), default=15000, show_default=True, help="Admin port on 127.0.0.1; 0 for any."
 )
 @click.option("--status-port", type=click.IntRange(0, _LAST_PORT), default=0, help="Answer /healthz/ready here, as in a pod (15021).")
-@click.option("--prometheus-port", type=click.IntRange(0, _LAST_PORT), default=0, help="Answer /stats/prometheus here, as in a pod (15090).")
+@click.option(
+    "--prometheus-port", type=click.IntRange(0, _LAST_PORT), default=0, help="Answer /stats/prometheus here, as in a pod (15090)."
+)
 @click.option("--delta/--sotw", default=True, help="Incremental or state-of-the-world xDS; incremental is the default.")
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json", "text"]), default="yaml", show_default=True, help="Notation; text is YAML."

@@ -55,6 +55,7 @@ _AREAS: Final = {
     "40": "Files and sources",
     "41": "The local mesh",
     "42": "What translate assumes",
+    "43": "Pods that get a sidecar",
 }
 """What the codes MCxx.. are about, as in ``base.codes``."""
 
