@@ -93,10 +93,14 @@ class BookinfoPods:
         """Return a pod by its name."""
         return self.cluster.pods[name]
 
+    def template(self, deployment: str) -> RawObject:
+        """Return a copy of the pod template of a Deployment."""
+        template: RawObject = json.loads(json.dumps(self._deployments[deployment]["spec"]["template"]))
+        return template
+
     def place(self, deployment: str, name: str) -> Pod:
         """Return one more pod of a Deployment, which is not started yet."""
-        raw = self._deployments[deployment]
-        return self.cluster.place(name, json.loads(json.dumps(raw["spec"]["template"])), raw["metadata"]["namespace"])
+        return self.cluster.place(name, self.template(deployment), self._deployments[deployment]["metadata"]["namespace"])
 
     def gateway(self, port: int = 8080) -> str:
         """Return where a port of the ingress gateway is reached."""
