@@ -24,7 +24,10 @@ def apply_patch(document: Any, operations: Iterable[Any]) -> None:
             case "remove":
                 del holder[key]
             case "replace":
-                assert holder[key] is not None or key in holder
-                holder[key] = operation["value"]
+                del holder[key]
+                if isinstance(holder, list):
+                    holder.insert(key, operation["value"])
+                else:
+                    holder[key] = operation["value"]
             case unknown:
                 raise ValueError(f"operation {unknown}")

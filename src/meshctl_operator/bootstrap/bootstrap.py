@@ -91,7 +91,7 @@ def _node(options: BootstrapOptions) -> Node:
     where = proxy.locality
     return Node(
         id=node_id(proxy),
-        cluster=options.service_cluster or node_cluster(proxy),
+        cluster=node_cluster(proxy),
         metadata=Struct.from_dict(node_metadata(proxy, options.metadata)),
         locality=Locality(region=where.region, zone=where.zone, sub_zone=where.sub_zone) if str(where) else None,
     )

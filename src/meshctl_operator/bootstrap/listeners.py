@@ -110,7 +110,7 @@ def _probe_route(probe: AppProbe) -> Route:
             cluster=_probe_cluster_name(probe.port, tls=probe.tls),
             prefix_rewrite=probe.target,
             timeout=timedelta(0),
-            host_rewrite_literal=probe.host,
+            host_rewrite_literal=probe.host or None,
         ),
         request_headers_to_add=[
             HeaderValueOption(header=HeaderValue(key=name, value=value.replace("%", "%%")), append_action=set_header)

@@ -75,7 +75,6 @@ class BootstrapOptions:
     ``xds_host`` may be a name, which is then resolved by DNS. ``admin_port`` 0 lets the kernel pick. ``metadata`` is merged over the
     node metadata that the proxy gives. ``status_port`` (readiness), ``prometheus_port`` and ``probes_port`` are for proxies with a network
     of their own; 0 leaves the listener out, and so does the absence of probes. ``runtime`` values lie over ours; an empty one takes ours away.
-    ``service_cluster`` replaces the one that the labels of the proxy give.
     """
 
     proxy: Proxy
@@ -94,7 +93,6 @@ class BootstrapOptions:
     max_connections: int = MAX_CONNECTIONS
     runtime: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool | None = None
-    service_cluster: str = ""
 
     @property
     def is_ipv6(self) -> bool:

@@ -69,7 +69,7 @@ _IMAGE_TYPES: Final = ("default", "distroless", "debug", "contrib", "contrib-deb
 _KNOWN_TEMPLATES: Final = ("sidecar", "gateway")
 _SAFE: Final = re.compile(r"[\w.:,=/@+-]*")
 
-_NO_EFFECT: Final = frozenset({"sidecar.istio.io/agentLogLevel", "prometheus.istio.io/scrape-targets", "istio.io/workloadController"})
+_NO_EFFECT: Final = frozenset({"sidecar.istio.io/agentLogLevel", "prometheus.istio.io/scrape-targets"})
 _UNSUPPORTED: Final = frozenset({"sidecar.istio.io/bootstrapOverride"})
 
 
@@ -121,12 +121,24 @@ def read_options(
 ) -> tuple[PodOptions, tuple[Diagnostic, ...]]:
     """Return the options of a pod and the findings about its annotations; one that cannot be used counts as absent."""
     reader = _Reader(annotations, subject)
+    options = _read(reader, settings, subject)
+    return options, (*reader.findings, *_leftovers(annotations, reader.asked, subject))
+
+
+def known_annotations(settings: InjectorSettings) -> frozenset[str]:
+    """Return the names of all annotations that are read."""
+    reader = _Reader({}, ObjectKey("Pod", "", ""))
+    _read(reader, settings, ObjectKey("Pod", "", ""))
+    return frozenset({*reader.asked, *_NO_EFFECT, *_UNSUPPORTED})
+
+
+def _read(reader: _Reader, settings: InjectorSettings, subject: ObjectKey) -> PodOptions:
     config = reader.read(CONFIG_KEY, read_proxy_config, ProxyConfig())
     reader.findings += [codes.NO_EFFECT.warning(subject, _path(CONFIG_KEY), message) for message in config.ignored]
     choice = InterceptionMode(config.interception or InterceptionMode.REDIRECT)
     volumes = reader.read(f"{SIDECAR}userVolume", _named_objects, _NO_OBJECTS)
     mounts = reader.read(f"{SIDECAR}userVolumeMount", _named_objects, _NO_OBJECTS)
-    options = PodOptions(
+    return PodOptions(
         templates=reader.read(TEMPLATES_KEY, _templates, ("sidecar",), code=codes.UNSUPPORTED_ANNOTATION),
         interception=reader.read(f"{SIDECAR}interceptionMode", _mode, choice),
         include_outbound_ranges=reader.read(
@@ -158,7 +170,6 @@ def read_options(
         stats=_stats(reader, config),
         config=config,
     )
-    return options, (*reader.findings, *_leftovers(annotations, reader.asked, subject))
 
 
 class _Reader:

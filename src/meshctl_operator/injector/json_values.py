@@ -41,8 +41,6 @@ def copied(value: T) -> T:
 
 def diff(before: Json, after: Json, path: str = "") -> list[JsonObject]:
     """Return the JSON Patch (RFC 6902) that makes one value of the other. A list whose length changes is replaced as a whole."""
-    if before == after and type(before) is type(after):
-        return []
     if isinstance(before, dict) and isinstance(after, dict):
         operations: list[JsonObject] = []
         for key in [*before, *(key for key in after if key not in before)]:
@@ -58,4 +56,5 @@ def diff(before: Json, after: Json, path: str = "") -> list[JsonObject]:
         return [
             operation for index, (old, new) in enumerate(zip(before, after, strict=True)) for operation in diff(old, new, f"{path}/{index}")
         ]
-    return [{"op": "replace", "path": path, "value": after}]
+    same = before == after and type(before) is type(after)
+    return [] if same else [{"op": "replace", "path": path, "value": after}]
