@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from meshctl_operator.injector import annotations
+from meshctl_operator.injector.annotations import known_annotations
 from meshctl_operator.injector.json_values import diff
 from meshctl_operator.injector.settings import InjectorSettings
 from meshctl_operator.injector.workloads import inject_object, uninject_object
@@ -89,6 +89,5 @@ def test_case(name: str, request: pytest.FixtureRequest) -> None:
 def test_every_annotation_has_its_case() -> None:
     """An annotation that nobody looks at is one that nobody keeps."""
     asked = {key for name in CASES for key in (yaml.safe_load((FOLDER / f"{name}.yaml").read_text()) or {}).get("annotations", {})}
-    settings = InjectorSettings()
-    reader_keys = annotations.known_annotations(settings)
-    assert reader_keys <= asked, reader_keys - asked
+    known = known_annotations(SETTINGS)
+    assert known <= asked, known - asked

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from meshctl_operator.controlplane.certificates import throw_away_certificate
 from tests.support import banner
-from tests.support.bookinfo_pods import BookinfoPods
+from tests.support.bookinfo_pods import EGRESS, BookinfoPods
 from tests.support.netns import Netns, connected
-from tests.support.pod_cluster import OUTSIDE_ADDRESS
+from tests.support.pod_cluster import OUTSIDE_ADDRESS, key_of
 from tests.support.pods import Pod, RawObject
 
 pytestmark = [pytest.mark.traffic, pytest.mark.asyncio(loop_scope="session")]
@@ -198,8 +201,93 @@ async def test_a_virtual_machine(bookinfo: BookinfoPods) -> None:
         await bookinfo.cluster.delete(("ServiceEntry", "default", "machine"), ("WorkloadEntry", "default", "machine-1"))
 
 
-def _listening(netns: Netns, port: int) -> Any:
+SECURE = "secure.example.org"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def secure(running: BookinfoPods) -> AsyncIterator[list[str]]:
+    """A server on the internet that speaks TLS alone, and what it was asked for: the names of SNI."""
+    names: list[str] = []
+    context = _server_context(running, names)
+    server = await asyncio.start_server(_answer_http, sock=_listening(running.cluster.outside, 8443), ssl=context)
+    running.cluster.names[SECURE] = ("240.0.9.8",)
+    yield names
+    server.close()
+
+
+def external(*ports: RawObject) -> RawObject:
+    """Return the ServiceEntry of that server."""
+    spec = {"hosts": [SECURE], "addresses": ["240.0.9.8"], "location": "MESH_EXTERNAL", "resolution": "STATIC", "ports": list(ports)}
+    return istio("ServiceEntry", "secure", {**spec, "endpoints": [{"address": OUTSIDE_ADDRESS}]})
+
+
+async def test_egress_gateway_for_tls(bookinfo: BookinfoPods, secure: list[str]) -> None:
+    """TLS of an application is led through the egress gateway by its SNI, and ends at the server outside."""
+    gateway = {"port": {"number": 443, "name": "tls", "protocol": "TLS"}, "hosts": [SECURE], "tls": {"mode": "PASSTHROUGH"}}
+    egress = "istio-egressgateway.istio-system.svc.cluster.local"
+    rules = [
+        {
+            "match": [{"gateways": [way], "port": 443, "sniHosts": [SECURE]}],
+            "route": [{"destination": {"host": host, "port": {"number": 443}}}],
+        }
+        for way, host in (("mesh", egress), ("secure-egress", SECURE))
+    ]
+    objects = (
+        external({"number": 443, "name": "tls", "protocol": "TLS", "targetPort": 8443}),
+        istio("Gateway", "secure-egress", {"selector": {"istio": "egressgateway"}, "servers": [gateway]}),
+        istio("VirtualService", "secure", {"hosts": [SECURE], "gateways": ["mesh", "secure-egress"], "tls": rules}),
+    )
+    await bookinfo.cluster.apply(*objects)
+    try:
+        before = await bookinfo.pod(EGRESS).counter(r"^tcp\..*downstream_cx_total$")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # a throw-away certificate
+        async with bookinfo.cluster.client(bookinfo.client.netns).get(f"https://{SECURE}/", ssl=context) as response:
+            assert await response.text() == "secure"
+        assert secure == [SECURE]
+        assert await bookinfo.pod(EGRESS).counter(r"^tcp\..*downstream_cx_total$") == before + 1
+    finally:
+        await bookinfo.cluster.delete(*map(key_of, objects))
+
+
+async def test_tls_origination(bookinfo: BookinfoPods, secure: list[str]) -> None:
+    """An application speaks plain HTTP, and its sidecar TLS."""
+    tls = {"trafficPolicy": {"tls": {"mode": "SIMPLE", "sni": SECURE, "insecureSkipVerify": True}}, "host": SECURE}
+    objects = (external({"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8443}), istio("DestinationRule", "secure", tls))
+    await bookinfo.cluster.apply(*objects)
+    try:
+        assert await quote(bookinfo, f"http://{SECURE}/") == (200, "secure")
+        assert secure == [SECURE]
+    finally:
+        await bookinfo.cluster.delete(*map(key_of, objects))
+
+
+def _server_context(bookinfo: BookinfoPods, names: list[str]) -> ssl.SSLContext:
+    """Return a context with a throw-away certificate that notes the names it is asked for."""
+    pair = throw_away_certificate((SECURE,))
+    folder = bookinfo.cluster.folder
+    for name, text in (("secure.crt", pair.certificate), ("secure.key", pair.key)):
+        (folder / name).write_text(text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "secure.crt", folder / "secure.key")
+
+    def asked(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> None:
+        names.append(name or "")
+
+    context.sni_callback = asked
+    return context
+
+
+async def _answer_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsecure")
+    await writer.drain()
+    writer.close()
+
+
+def _listening(netns: Netns, port: int) -> socket.socket:
     sock = netns.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("0.0.0.0", port))
     return sock
 

@@ -74,17 +74,20 @@ async def test_rolling_loses_no_request(bookinfo: BookinfoPods) -> None:
     """
     cluster = bookinfo.cluster
     template = bookinfo.template("ratings-v1")
+    template["metadata"]["labels"]["app"] = "rolled"
     template["spec"]["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 1}}}
-    pods = [cluster.place(f"rolled-{number}", json.loads(json.dumps(template))) for number in range(3)]
+    spec = {"selector": {"app": "rolled"}, "ports": [{"name": "http", "port": 9080}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "rolled", "namespace": "default"}, "spec": spec}
+    cluster.add(service)
+    pods = [cluster.place(f"old-{number}", json.loads(json.dumps(template))) for number in range(3)]
     await cluster.start_pods(*pods)
-    await cluster.stop_pod(bookinfo.pod("ratings-v1"))
     statuses: list[int] = []
     rolling = True
     session = cluster.client(bookinfo.client.netns)
 
     async def load() -> None:
         while rolling:
-            async with session.get("http://ratings:9080/ratings/0") as response:
+            async with session.get("http://rolled:9080/ratings/0") as response:
                 await response.read()
                 statuses.append(response.status)
             await asyncio.sleep(0.005)
@@ -92,11 +95,10 @@ async def test_rolling_loses_no_request(bookinfo: BookinfoPods) -> None:
     callers = [asyncio.create_task(load()) for _ in range(4)]
     try:
         for number, old in enumerate(pods):
-            await cluster.start_pods(cluster.place(f"fresh-{number}", json.loads(json.dumps(template))))
+            await cluster.start_pods(cluster.place(f"new-{number}", json.loads(json.dumps(template))))
             await cluster.stop_pod(old)
     finally:
         rolling = False
         await asyncio.gather(*callers)
-        await cluster.start_pods(bookinfo.place("ratings-v1", "ratings-v1"))
     assert len(statuses) > 200
     assert set(statuses) == {200}, {status: statuses.count(status) for status in set(statuses)}

@@ -66,7 +66,7 @@ def test_pods_that_come_in() -> None:
 
 def test_policies() -> None:
     """Never beats always, and without a policy only those come in that ask for it."""
-    labels = {"metadata": {"labels": {"app": "x"}}}
+    labels: Any = {"metadata": {"labels": {"app": "x"}}}
     never, always = (LabelSelector({"app": "x"}),), (LabelSelector({"app": "x"}),)
     assert "never" in why(replace(DEFAULT, never_inject=never, always_inject=always), **labels)
     off = replace(DEFAULT, policy_enabled=False)
