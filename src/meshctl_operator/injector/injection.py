@@ -19,6 +19,7 @@ from meshctl_operator.injector.settings import InjectorSettings
 from meshctl_operator.interception.options import PROXY_ID
 from meshctl_operator.model.proxies import InterceptionMode
 
+_WORKLOAD_LABEL: Final = "service.istio.io/workload-name"
 _OURS: Final = frozenset({PROXY_NAME, INIT_NAME})
 
 
@@ -200,7 +201,8 @@ def _facts(meta: JsonObject, containers: list[JsonObject], workload: str, owner:
         for port in as_objects(container.get("ports"))
     ]
     names = tuple(as_text(container.get("name")) for container in containers)
-    return PodFacts(as_texts(meta.get("labels")), workload, owner, tuple(ports), names)
+    labels = as_texts(meta.get("labels"))
+    return PodFacts(labels, labels.get(_WORKLOAD_LABEL) or workload, owner, tuple(ports), names)
 
 
 def _marks(
