@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import kube_binaries
-from tests.support import netns
+from tests.support import kube_binaries, netns
 from tests.support.envoy_process import ISOLATION
 
 if TYPE_CHECKING:
@@ -40,6 +39,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if os.environ.get("CI"):
             raise pytest.UsageError(reason)
         left_out.append(f"{_deselect(config, items, 'apiserver')} {reason}")
+    if any(item.get_closest_marker("traffic") for item in items) and (way_out := netns.missing()):
+        reason = f"tests marked traffic (pods as network namespaces): {way_out}"
+        if os.environ.get("CI"):
+            raise pytest.UsageError(reason)
+        left_out.append(f"{_deselect(config, items, 'traffic')} {reason}")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -48,11 +52,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     kube_binaries.ensure(reporter.write_line if reporter is not None else print)
-    if any(item.get_closest_marker("traffic") for item in items) and (way_out := netns.missing()):
-        reason = f"tests marked traffic (pods as network namespaces): {way_out}"
-        if os.environ.get("CI"):
-            raise pytest.UsageError(reason)
-        left_out.append(f"{_deselect(config, items, 'traffic')} {reason}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
