@@ -15,8 +15,8 @@ from google.protobuf.json_format import ParseDict
 from meshctl_operator.compiler.emit.clusters import emit_cluster
 from meshctl_operator.compiler.emit.endpoints import emit_endpoints
 from meshctl_operator.compiler.inputs.clusters import ClusterInput
-from meshctl_operator.compiler.plan.cluster_policies import SYSTEM_AUTHORITIES
 from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
+from meshctl_operator.compiler.plan.upstream_tls import SYSTEM_AUTHORITIES
 from meshctl_operator.model.proxies import InterceptionMode, LocalBinding, Locality, ProxyRole
 from meshctl_operator.model.views import EndpointView, InboundView, OutboundView
 from meshctl_operator.xds.ads import AdsServer

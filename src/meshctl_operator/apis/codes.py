@@ -88,6 +88,16 @@ BAD_MESH_VALUE = define(
     example="connectTimeout: 10",
     fix="Correct the value; until then the last good settings stay in use.",
 )
+REFUSED_KIND = define(
+    "MC1903",
+    "An object of a kind that is not taken",
+    cause=(
+        "EnvoyFilter patches the configuration that a control plane generates and depends on how exactly istiod generates it; ProxyConfig "
+        "says how istiod's agent starts a proxy. Neither is read here, and an object that would do nothing is refused rather than kept."
+    ),
+    example="kind: EnvoyFilter",
+    fix="Say it with VirtualService, DestinationRule, Sidecar or MeshConfig; give settings of a proxy's start to its bootstrap.",
+)
 NOT_ENFORCED = define(
     "MC1901",
     "a kind that is not enforced",

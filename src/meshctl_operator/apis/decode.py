@@ -36,6 +36,7 @@ from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
 from meshctl_operator.apis.networking.workload_group import WorkloadGroupSpec
 from meshctl_operator.apis.paths import child
 from meshctl_operator.apis.schema import Node, node_of
+from meshctl_operator.apis.security.policies import AuthorizationPolicySpec, PeerAuthenticationSpec, RequestAuthenticationSpec
 from meshctl_operator.apis.structure import StructureReport, did_you_mean, marked, read, seen
 from meshctl_operator.apis.validation.envelope import check_metadata
 from meshctl_operator.apis.validation.findings import Findings
@@ -77,6 +78,9 @@ VIEWS: Final[Mapping[Kind, type[KubernetesView]]] = {
     Kind.SECRET: SecretSpec,
     Kind.CONFIG_MAP: ConfigMapSpec,
     Kind.DEPLOYMENT: DeploymentSpec,
+    Kind.AUTHORIZATION_POLICY: AuthorizationPolicySpec,
+    Kind.PEER_AUTHENTICATION: PeerAuthenticationSpec,
+    Kind.REQUEST_AUTHENTICATION: RequestAuthenticationSpec,
 }
 """The view of each Kubernetes kind."""
 
@@ -120,6 +124,9 @@ def _rough_key(raw: Mapping[Any, Any], default_namespace: str) -> ObjectKey:
 
 
 def _foreign(api_version: str, kind: str, key: ObjectKey) -> Decoded:
+    if kinds.is_refused(api_version, kind):
+        message = f"{kind} is not supported: nothing of it would take effect, so the object is refused"
+        return Rejected(key, (codes.REFUSED_KIND.error(key, "kind", message),))
     if kinds.is_not_enforced(api_version, kind):
         message = f"{kind} is not enforced: traffic flows as if this object did not exist"
         return Skipped(api_version, kind, key, (codes.NOT_ENFORCED.warning(key, "", message),))
@@ -202,6 +209,9 @@ def _view(raw: Mapping[Any, Any], info: KindInfo, key: ObjectKey, api_version: s
     read_view: BaseModel = read(view, document, report)
     diagnostics += report.diagnostics
     obj: ConfigObject[Any] = ConfigObject.model_construct(key=key, api_version=api_version, meta=meta, spec=read_view, status=None)
+    if info.group == kinds.SECURITY_GROUP:
+        message = f"{info.kind} is not enforced yet: traffic to the workloads that it would protect is refused (unsupportedPolicies)"
+        diagnostics.append(codes.NOT_ENFORCED.warning(key, "", message))
     return _result(obj, diagnostics, validate=validate)
 
 

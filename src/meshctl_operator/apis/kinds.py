@@ -8,6 +8,8 @@ from typing import Final
 
 NETWORKING_GROUP: Final = "networking.istio.io"
 NETWORKING_VERSIONS: Final = ("v1", "v1beta1", "v1alpha3")
+SECURITY_GROUP: Final = "security.istio.io"
+SECURITY_VERSIONS: Final = ("v1", "v1beta1")
 
 
 class Kind(StrEnum):
@@ -29,6 +31,9 @@ class Kind(StrEnum):
     SECRET = "Secret"  # noqa: S105  (the name of a kind)
     CONFIG_MAP = "ConfigMap"
     DEPLOYMENT = "Deployment"
+    AUTHORIZATION_POLICY = "AuthorizationPolicy"
+    PEER_AUTHENTICATION = "PeerAuthentication"
+    REQUEST_AUTHENTICATION = "RequestAuthentication"
     MESH_CONFIG = "MeshConfig"
     """Not a Kubernetes kind: the mesh-wide settings, held as one object named ``mesh``."""
 
@@ -73,12 +78,13 @@ KINDS: Final[dict[Kind, KindInfo]] = {
         KindInfo(Kind.SECRET, "", ("v1",), "secrets"),
         KindInfo(Kind.CONFIG_MAP, "", ("v1",), "configmaps"),
         KindInfo(Kind.DEPLOYMENT, "apps", ("v1",), "deployments"),
+        KindInfo(Kind.AUTHORIZATION_POLICY, SECURITY_GROUP, SECURITY_VERSIONS, "authorizationpolicies", short_names=("ap",)),
+        KindInfo(Kind.PEER_AUTHENTICATION, SECURITY_GROUP, SECURITY_VERSIONS, "peerauthentications", short_names=("pa",)),
+        KindInfo(Kind.REQUEST_AUTHENTICATION, SECURITY_GROUP, SECURITY_VERSIONS, "requestauthentications", short_names=("ra",)),
     )
 }
 
 NOT_ENFORCED: Final[dict[str, frozenset[str]]] = {
-    NETWORKING_GROUP: frozenset({"EnvoyFilter", "ProxyConfig"}),
-    "security.istio.io": frozenset({"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"}),
     "telemetry.istio.io": frozenset({"Telemetry"}),
     "extensions.istio.io": frozenset({"WasmPlugin", "TrafficExtension"}),
     "gateway.networking.k8s.io": frozenset(
@@ -87,6 +93,15 @@ NOT_ENFORCED: Final[dict[str, frozenset[str]]] = {
     "networking.k8s.io": frozenset({"Ingress"}),
 }
 """Kinds that change traffic on istiod and that we do not act on: they are reported, never ignored in silence."""
+
+
+REFUSED: Final[dict[str, frozenset[str]]] = {NETWORKING_GROUP: frozenset({"EnvoyFilter", "ProxyConfig"})}
+"""Kinds that rewrite what others say, or that matter when a proxy is started. We stay away from them for good, and refuse them."""
+
+
+def is_refused(api_version: str, kind: str) -> bool:
+    """Tell whether the kind is one that is refused."""
+    return kind in REFUSED.get(api_version.rpartition("/")[0], frozenset())
 
 
 def find(api_version: str, kind: str) -> KindInfo | None:

@@ -34,6 +34,13 @@ class InboundTrafficPolicy(LenientModel):
     mode: InboundMode = InboundMode.PASSTHROUGH
 
 
+class UnsupportedPolicies(StrEnum):
+    """What becomes of workloads that a policy selects which is not enforced (a setting of ours, not of Istio's)."""
+
+    DENY = "deny"
+    IGNORE = "ignore"
+
+
 class MeshOutboundTrafficPolicy(LenientModel):
     """What happens to traffic for unknown hosts. A block without mode means REGISTRY_ONLY, as in protobuf."""
 
@@ -121,7 +128,7 @@ class MeshConfig(LenientModel):
     outbound_traffic_policy: MeshOutboundTrafficPolicy = MeshOutboundTrafficPolicy(mode=OutboundMode.ALLOW_ANY)
     inbound_traffic_policy: InboundTrafficPolicy = InboundTrafficPolicy()
     locality_lb_setting: LocalityLb | None = None
-    zone_aware_lb_setting: Annotated[ZoneAwareLb | None, validated_only("endpoints of all zones are used alike")] = None
+    zone_aware_lb_setting: ZoneAwareLb | None = None
     default_traffic_policy: TrafficPolicy | None = None
     default_http_retry_policy: HttpRetry | None = None
     default_inbound_http_retry_policy: HttpRetry | None = None
@@ -139,6 +146,7 @@ class MeshConfig(LenientModel):
     tls_defaults: TlsDefaults | None = None
     ingress_service: Annotated[str, validated_only("Ingress objects are not read")] = "istio-ingressgateway"
     ingress_selector: Annotated[str, validated_only("Ingress objects are not read")] = ""
+    unsupported_policies: UnsupportedPolicies = UnsupportedPolicies.DENY
     inbound_cluster_stat_name: str = ""
     outbound_cluster_stat_name: str = ""
     enable_tracing: Annotated[Flag | None, validated_only("no spans are reported", "true")] = None

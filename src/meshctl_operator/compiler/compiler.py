@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic, sorted_unique
 from meshctl_operator.base.hashing import hash_once
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
-from meshctl_operator.compiler.emit.resources import cluster_resource, listener_resource, secret_resource
+from meshctl_operator.compiler.emit.resources import authority_resource, cluster_resource, listener_resource, secret_resource
 from meshctl_operator.compiler.inputs.clusters import ClusterInput
 from meshctl_operator.compiler.inputs.listeners import ListenerInput, rds_names, secret_names
-from meshctl_operator.compiler.inputs.planned import Planned
-from meshctl_operator.compiler.outbound import outbound_clusters, outbound_endpoints
+from meshctl_operator.compiler.inputs.planned import Planned, planned
+from meshctl_operator.compiler.outbound import outbound_clusters, outbound_endpoints, upstream_secret_names, view_reach
 from meshctl_operator.compiler.plan.gateway_listeners import plan_gateway_listeners
 from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
-from meshctl_operator.compiler.plan.inbound_listeners import plan_inbound_listeners
+from meshctl_operator.compiler.plan.inbound_listeners import plan_inbound_listeners, refusing
 from meshctl_operator.compiler.plan.outbound_listeners import plan_outbound_listeners
 from meshctl_operator.compiler.plan.secrets import plan_secret
+from meshctl_operator.compiler.plan.upstream_secrets import is_authority, plan_authority
 from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource, Resources
 from meshctl_operator.compiler.routes import RouteTable, gateway_route, sidecar_route, virtual_hosts
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.model import projection
+from meshctl_operator.model import codes, projection
+from meshctl_operator.model.mesh import mesh_settings
 from meshctl_operator.model.proxies import Proxy, ProxyRole
+from meshctl_operator.model.security import denial
 from meshctl_operator.model.views import EndpointView, GatewayView, InboundView, OutboundView, SecretView
 from meshctl_operator.xds.resources import TypeUrl
 
@@ -69,7 +74,7 @@ def compile_proxy(ctx: Context, proxy: Proxy) -> CompiledProxy:
 def profile(ctx: Context, proxy: Proxy) -> Profile:
     """Return the profile of a proxy (tracked)."""
     outbound = projection.outbound_view(ctx, proxy)
-    where = projection.endpoint_view(proxy)
+    where = ctx.derive(view_reach, outbound).narrowed(projection.endpoint_view(proxy))
     if proxy.role is not ProxyRole.SIDECAR:
         return Profile(outbound, where, gateway=projection.gateway_view(proxy))
     captured = ctx.derive(sidecar_listeners, outbound).value.captured
@@ -89,6 +94,8 @@ def compile_profile(ctx: Context, profile: Profile) -> CompiledProxy:
     else:
         served = ctx.derive(_outbound_listeners, profile.outbound)
     found += served.diagnostics
+    upstream = ctx.derive(upstream_secrets, profile.outbound)
+    found += upstream.diagnostics
     tables = served.value.tables
     return CompiledProxy(
         {
@@ -97,7 +104,7 @@ def compile_profile(ctx: Context, profile: Profile) -> CompiledProxy:
             TypeUrl.LISTENER: ctx.derive(_all_listeners, profile),
             TypeUrl.ROUTE: served.value.routes,
             TypeUrl.VIRTUAL_HOST: served.value.virtual_hosts,
-            TypeUrl.SECRET: served.value.secrets,
+            TypeUrl.SECRET: served.value.secrets.with_items(dict(upstream.value)),
         },
         sorted_unique(found),
         lambda: _by_name(table.whole() for table in tables),
@@ -181,7 +188,20 @@ def sidecar_listeners(ctx: Context, view: OutboundView) -> Compiled[_Listeners]:
 def router_listeners(ctx: Context, view: GatewayView) -> Compiled[_Listeners]:
     """Return the listeners of a gateway, and what they ask for (tracked)."""
     plan = plan_gateway_listeners(ctx, view)
-    return Compiled(_listeners(ctx, plan.value), plan.diagnostics)
+    policies = ctx.derive(denial, view.namespace, view.labels, ProxyRole.ROUTER).policies
+    listeners = tuple(_refusing(listener, policies) for listener in plan.value) if policies else plan.value
+    return Compiled(_listeners(ctx, listeners), plan.diagnostics)
+
+
+def _refusing(listener: Planned[ListenerInput], policies: tuple[ObjectKey, ...]) -> Planned[ListenerInput]:
+    """Return the listener with chains that refuse everything, for the sake of policies that cannot be enforced."""
+    default = listener.input.default_chain
+    closed = replace(
+        listener.input,
+        filter_chains=tuple(map(refusing, listener.input.filter_chains)),
+        default_chain=None if default is None else refusing(default),
+    )
+    return planned(closed, (*listener.provenance, *policies))
 
 
 def _listeners(ctx: Context, plan: tuple[Planned[ListenerInput], ...]) -> _Listeners:
@@ -193,17 +213,41 @@ def _listeners(ctx: Context, plan: tuple[Planned[ListenerInput], ...]) -> _Liste
     )
 
 
-def _cluster(_ctx: Context, planned: Planned[ClusterInput]) -> CompiledResource:
-    return cluster_resource(planned)
+def _cluster(_ctx: Context, plan: Planned[ClusterInput]) -> CompiledResource:
+    return cluster_resource(plan)
 
 
-def _listener(_ctx: Context, planned: Planned[ListenerInput]) -> CompiledResource:
-    return listener_resource(planned)
+def _listener(_ctx: Context, plan: Planned[ListenerInput]) -> CompiledResource:
+    return listener_resource(plan)
 
 
 def _secret(ctx: Context, view: SecretView, name: str) -> CompiledResource | None:
     plan = plan_secret(ctx, view, name)
     return None if plan is None else secret_resource(plan)
+
+
+def upstream_secrets(ctx: Context, view: OutboundView) -> Compiled[Resources]:
+    """Return the secrets that the clusters of a view ask for, as far as they can be served (tracked)."""
+    secrets: list[CompiledResource] = []
+    found: list[Diagnostic] = []
+    where = SecretView(view.namespace)
+    for name, wanted in ctx.derive(upstream_secret_names, view):
+        secret = ctx.derive(_authority, where, name) if is_authority(name) else ctx.derive(_secret, where, name)
+        if secret is not None:
+            secrets.append(secret)
+        else:
+            assumed = (
+                "it is taken to exist where this is served" if mesh_settings(ctx).assumes_secrets else "its connections fail until then"
+            )
+            message = f"{name} has nothing to serve in namespace {view.namespace!r}: {assumed}"
+            rules = [key for key in wanted if key.kind == Kind.DESTINATION_RULE]
+            found += [codes.UPSTREAM_CREDENTIAL.warning(key, "spec.trafficPolicy.tls.credentialName", message) for key in rules]
+    return Compiled(_by_name(secrets), tuple(found))
+
+
+def _authority(ctx: Context, view: SecretView, name: str) -> CompiledResource | None:
+    plan = plan_authority(ctx, view, name)
+    return None if plan is None else authority_resource(plan)
 
 
 def _asked_for(listeners: Iterable[Planned[ListenerInput]], names: Callable[[ListenerInput], Iterable[str]]) -> tuple[str, ...]:
@@ -218,5 +262,5 @@ def _by_name(resources: Iterable[CompiledResource]) -> Resources:
     return ShardedMap.of(first)
 
 
-LEAVES: Final = (_cluster, _listener, _secret)
+LEAVES: Final = (_cluster, _listener, _secret, _authority)
 """The derivations that emit resources."""

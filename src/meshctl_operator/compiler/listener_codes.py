@@ -20,12 +20,12 @@ RESERVED_PORT: Final = define(
     example="ports: [{number: 15001, protocol: HTTP}]",
     fix="Use another service port.",
 )
-ADDRESS_NOT_CAPTURED: Final = define(
-    "MC2282",
-    "A service cannot be reached through this sidecar",
-    cause="With interception mode NONE the sidecar listens on its own machine, where the address of the service cannot be bound.",
-    example="interceptionMode: NONE, and a TCP service with a cluster IP",
-    fix="Use HTTP for the port, or let traffic be captured (interception mode REDIRECT).",
+PRIVILEGED_PORT: Final = define(
+    "MC2287",
+    "A port needs privileges that the sidecar does not have",
+    cause="The sidecar binds its listeners itself (no interception, or captureMode NONE) and runs without privileges: ports below 1024 are closed to it.",
+    example="interceptionMode: NONE, UNPRIVILEGED_POD, and a service with port 80",
+    fix="Use a port of 1024 or above, or let traffic be captured.",
 )
 NO_DESTINATION_LEFT: Final = define(
     "MC2283",

@@ -9,10 +9,11 @@ from enum import StrEnum
 class HttpFilterName(StrEnum):
     """The HTTP filters that a connection manager may carry, in the order in which a request passes them.
 
-    The order is Istio's: protocol bridges first, then statistics (they must see what the client sent), then faults (an injected
+    The order is Istio's: who may enter at all first, then protocol bridges, then statistics (they must see what the client sent), then faults (an injected
     delay must not depend on CORS), then CORS; the router ends the chain. Filters named ``istio.*`` are not in stock Envoy and left out.
     """
 
+    RBAC = "envoy.filters.http.rbac"
     GRPC_WEB = "envoy.filters.http.grpc_web"
     GRPC_STATS = "envoy.filters.http.grpc_stats"
     FAULT = "envoy.filters.http.fault"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.base.shards import EMPTY_SHARD, SHARDS, ShardedMap
 from meshctl_operator.compiler.emit.resources import cluster_resource, endpoint_resource
 from meshctl_operator.compiler.plan.clusters import Client, clients, plan_fixed_clusters, plan_service_clusters
@@ -184,6 +185,24 @@ def _by_name(resources: Iterable[CompiledResource]) -> dict[str, CompiledResourc
     for resource in resources:
         first.setdefault(resource.name, resource)
     return first
+
+
+# Secrets
+
+
+def upstream_secret_names(ctx: Context, view: OutboundView) -> tuple[tuple[str, tuple[ObjectKey, ...]], ...]:
+    """Return the SDS names that clusters of the view ask for, sorted, each with the objects that want it (tracked)."""
+    wanted: dict[str, dict[ObjectKey, None]] = {}
+    for number in range(SHARDS):
+        for name, keys in ctx.derive(secret_names_of_shard, view, number):
+            wanted.setdefault(name, {}).update(dict.fromkeys(keys))
+    return tuple((name, tuple(sorted(wanted[name]))) for name in sorted(wanted))
+
+
+def secret_names_of_shard(ctx: Context, view: OutboundView, number: int) -> tuple[tuple[str, tuple[ObjectKey, ...]], ...]:
+    """Return the SDS names that clusters of one shard ask for, with the objects that want them (tracked)."""
+    clusters = ctx.derive(cluster_shard, view, number).value.values()
+    return tuple((name, cluster.provenance) for cluster in clusters for name in cluster.secret_names)
 
 
 LEAVES: Final = (_service_clusters, _fixed_clusters, _service_endpoints)

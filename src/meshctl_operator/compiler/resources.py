@@ -16,10 +16,12 @@ class CompiledResource(XdsResource):
     """One Envoy resource, framed once for all proxies, with the objects that it was computed from.
 
     ``sources`` are those of its parts: the virtual hosts of a route configuration come from thousands of objects, and hardly anybody
-    ever asks. Of a cluster that discovers its endpoints ``eds_name`` is always set. Two are equal when content and sources are.
+    ever asks. Of a cluster that discovers its endpoints ``eds_name`` is always set; ``secret_names`` are those that it asks for by SDS.
+    Two are equal when content and sources are.
     """
 
     sources: tuple[tuple[ObjectKey, ...], ...] = ()
+    secret_names: tuple[str, ...] = ()
 
     @property
     def provenance(self) -> tuple[ObjectKey, ...]:
@@ -54,11 +56,12 @@ def compiled_resource(
     eds_name: str = "",
     *,
     version: ContentHash | None = None,
+    secret_names: tuple[str, ...] = (),
 ) -> CompiledResource:
     """Frame a serialised message; ``version`` as in ``xds.resources.make_resource``, the rest as in ``CompiledResource``."""
     made = make_resource(type_url, name, body, version, eds_name=eds_name)
     return CompiledResource(
-        type_url, name, made.version, made.sotw_frame, made.delta_head, made.delta_tail, made.body_size, eds_name, sources
+        type_url, name, made.version, made.sotw_frame, made.delta_head, made.delta_tail, made.body_size, eds_name, sources, secret_names
     )
 
 

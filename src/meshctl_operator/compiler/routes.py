@@ -32,7 +32,14 @@ from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput, Rou
 from meshctl_operator.compiler.plan.gateway_routes import GatewayHost, GatewayTable, gateway_shell, plan_gateway_table
 from meshctl_operator.compiler.plan.http_routes import RouteTarget, plan_routes
 from meshctl_operator.compiler.plan.sidecar_hosts import HostEntry
-from meshctl_operator.compiler.plan.sidecar_routes import RouteName, plan_catch_all, plan_sidecar_hosts, plan_virtual_host, sidecar_shell
+from meshctl_operator.compiler.plan.sidecar_routes import (
+    RouteName,
+    plan_catch_all,
+    plan_sidecar_hosts,
+    plan_virtual_host,
+    serves_all_ports,
+    sidecar_shell,
+)
 from meshctl_operator.compiler.resources import CompiledResource, Resources, compiled_resource
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.views import GatewayView, OutboundView
@@ -119,7 +126,8 @@ def sidecar_route(ctx: Context, view: OutboundView, name: str) -> RouteTable:
     last = () if catch_all is None else (_part(Planned(catch_all)),)
     sources = (view.sidecar,) if view.sidecar is not None else ()
     wanted = RouteName.parse(name)
-    return RouteTable(sidecar_shell(name), shards, last, sources, splits=wanted is not None and not wanted.host)
+    shell = sidecar_shell(name, all_ports=serves_all_ports(ctx, view, name))
+    return RouteTable(shell, shards, last, sources, splits=wanted is not None and not wanted.host)
 
 
 def sidecar_shard(ctx: Context, view: OutboundView, name: str, number: int) -> Parts:

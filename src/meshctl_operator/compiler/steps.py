@@ -7,6 +7,7 @@ them out gives the same result later, in one go.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from meshctl_operator.base.objects import ObjectKey
@@ -15,9 +16,9 @@ from meshctl_operator.compiler.compiler import compile_profile, profile, router_
 from meshctl_operator.compiler.outbound import cluster_shard, endpoint_map, endpoint_shard, outbound_clusters, shard_reach, view_reach
 from meshctl_operator.compiler.plan.gateway_routes import plan_gateway_table
 from meshctl_operator.compiler.plan.http_rules import plan_http_rules
-from meshctl_operator.compiler.plan.outbound_listeners import contributions_of_shard
+from meshctl_operator.compiler.plan.outbound_listeners import contributions_of_shard, listeners_of
 from meshctl_operator.compiler.plan.sidecar_hosts import plan_hosts, routed_of_shard
-from meshctl_operator.compiler.plan.sidecar_routes import RouteName, plan_sidecar_hosts
+from meshctl_operator.compiler.plan.sidecar_routes import plan_sidecar_hosts, route_view
 from meshctl_operator.compiler.plan.virtual_service_findings import virtual_service_findings
 from meshctl_operator.compiler.routes import gateway_route, gateway_shard, sidecar_route, sidecar_shard
 from meshctl_operator.incremental.context import Context
@@ -54,11 +55,12 @@ def compile_steps(engine: Engine, proxy: Proxy) -> Iterator[None]:
 
 def _sidecar_steps(engine: Engine, view: OutboundView) -> Iterator[None]:
     if not engine.is_current(sidecar_listeners, view):
-        yield from _shard_steps(engine, contributions_of_shard, view)
+        for index, _ in enumerate(engine.evaluate(listeners_of, view)):
+            yield from _shard_steps(engine, contributions_of_shard, view if view.sidecar is None else replace(view, listener=index))
     for name in engine.evaluate(sidecar_listeners, view).value.routes:
-        wanted = RouteName.parse(name)
-        if wanted is not None and wanted.port and not engine.is_current(plan_hosts, view, wanted.port):
-            yield from _shard_steps(engine, routed_of_shard, view, wanted.port)
+        asked = engine.evaluate(route_view, view, name)
+        if asked is not None and asked[1].port and not engine.is_current(plan_hosts, asked[0], asked[1].port):
+            yield from _shard_steps(engine, routed_of_shard, asked[0], asked[1].port)
         if engine.warm(plan_sidecar_hosts, view, name):
             yield
         if not engine.is_current(sidecar_route, view, name):

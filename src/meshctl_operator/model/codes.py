@@ -6,19 +6,15 @@ from typing import Final
 
 from meshctl_operator.base.codes import define
 
-EXTERNAL_NAME: Final = define(
+DANGLING_ALIAS: Final = define(
     "MC2301",
-    "An ExternalName service is not compiled",
-    cause="A Service of type ExternalName is an alias for another host. Aliases are not compiled yet, so proxies do not know the service.",
+    "An ExternalName service stands for an unknown host",
+    cause=(
+        "A Service of type ExternalName is an alias: proxies treat its name as one more name of the service that it stands for. No Service and "
+        "no ServiceEntry declares that one, so the traffic is handled as traffic to an unknown host (outboundTrafficPolicy)."
+    ),
     example="spec: {type: ExternalName, externalName: api.example.com}",
-    fix="Declare the external host in a ServiceEntry of resolution DNS and let routes name that host.",
-)
-RESOLUTION_NOT_COMPILED: Final = define(
-    "MC2302",
-    "A ServiceEntry resolution is not compiled",
-    cause="DYNAMIC_DNS resolves a host at each request. It is not compiled yet, so proxies do not know the hosts of the ServiceEntry.",
-    example='spec: {hosts: ["*.example.com"], resolution: DYNAMIC_DNS}',
-    fix="Name the hosts one by one in a ServiceEntry of resolution DNS.",
+    fix="Declare the external host in a ServiceEntry, or leave it at that if unknown hosts are allowed.",
 )
 NO_ENDPOINTS_TO_RESOLVE: Final = define(
     "MC2303",
@@ -36,13 +32,6 @@ SELECTOR_MATCHES_NOTHING: Final = define(
     cause="No WorkloadEntry and no ready Pod in the namespace of the ServiceEntry carries all labels of its workloadSelector.",
     example="spec: {hosts: [db.example.com], resolution: STATIC, workloadSelector: {labels: {app: db}}}",
     fix="Create the workloads, or correct the labels.",
-)
-TRAFFIC_DISTRIBUTION: Final = define(
-    "MC2305",
-    "The traffic distribution of a service is not compiled",
-    cause="The service asks for near endpoints first. That is not compiled yet: without outlier detection all endpoints are used alike.",
-    example="spec: {trafficDistribution: PreferClose}",
-    fix="Give the service a DestinationRule with outlierDetection; then nearer localities come first.",
 )
 AUTOMATIC_ADDRESS: Final = define(
     "MC2306",
@@ -87,11 +76,38 @@ TLS_NOT_COMPILED: Final = define(
     "MC2313",
     "TLS to an upstream is asked for in a way that is not compiled",
     cause=(
-        "The policy asks for TLS with a client certificate or with a credential of the cluster, which proxies do not get yet. "
+        "The policy asks for TLS with a client certificate that proxies cannot be given. "
         "Nothing may be sent in plain text where TLS was asked for, so the cluster is left out and requests are answered 503."
     ),
+    example="spec: {host: api.example.com, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}",
+    fix="Use mode SIMPLE, or MUTUAL with clientCertificate and privateKey or a credentialName; DISABLE if plain text is meant.",
+)
+MESH_TLS_NOT_SERVED: Final = define(
+    "MC2317",
+    "Mutual TLS of the mesh is asked for and not served",
+    cause=(
+        "ISTIO_MUTUAL uses certificates that a mesh authority issues to every workload. None is issued yet, and sidecars accept plain text "
+        "alone, so the traffic is not encrypted."
+    ),
+    example="spec: {host: reviews, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}",
+    fix="Nothing, if plain text within the mesh is acceptable. Otherwise use MUTUAL with certificates of your own.",
+)
+CREDENTIAL_NOT_FOR_SIDECARS: Final = define(
+    "MC2318",
+    "A credential is not handed to sidecars",
+    cause=(
+        "A DestinationRule without workloadSelector holds for every workload that sees it, and none of them is given the certificate of a "
+        "credentialName. Gateways get it; sidecars speak plain text to the service, as with Istio."
+    ),
     example="spec: {host: api.example.com, trafficPolicy: {tls: {mode: MUTUAL, credentialName: client}}}",
-    fix="Use mode SIMPLE with caCertificates, or mode DISABLE if plain text is meant.",
+    fix="Add a workloadSelector for the workloads that may have the certificate, or send the traffic through an egress gateway.",
+)
+UPSTREAM_CREDENTIAL: Final = define(
+    "MC2319",
+    "A credential for an upstream cannot be served",
+    cause="The Secret of a credentialName does not exist in the namespace of the proxy, or holds no usable certificate or authority.",
+    example="spec: {host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE, credentialName: nowhere}}}",
+    fix="Create the Secret in the namespace of the gateway: tls.crt and tls.key, and ca.crt for the authorities.",
 )
 UNUSABLE_VALUE: Final = define(
     "MC2314",

@@ -258,6 +258,8 @@ def _with_workload(endpoint: Endpoint, workload: Workload | None) -> Endpoint:
             ("kubernetes.io/hostname", node),
         )
         labels = freeze({**dict(labels), **{label: value for label, value in derived if value}})
+    if workload.network:
+        labels = freeze({"topology.istio.io/network": workload.network, **dict(labels)})
     return Endpoint(
         endpoint.address,
         endpoint.port,

@@ -22,6 +22,12 @@ def mesh_config(ctx: Context) -> MeshConfig:
     return mesh_settings(ctx).config
 
 
+def is_on(ctx: Context, switch: str, *, default: bool = False) -> bool:
+    """Tell whether a feature switch of the mesh is on (tracked)."""
+    text = dict(mesh_settings(ctx).switches).get(switch, "").lower()
+    return text in {"1", "t", "true"} if text else default
+
+
 def cluster_domain(ctx: Context) -> str:
     """Return the DNS domain of the cluster, ``cluster.local`` by default."""
     return mesh_settings(ctx).domain

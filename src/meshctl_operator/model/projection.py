@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.model.mesh import mesh_config
-from meshctl_operator.model.proxies import Proxy, ProxyRole
+from meshctl_operator.model.mesh import is_on, mesh_config
+from meshctl_operator.model.proxies import IpFamilies, Proxy, ProxyRole
 from meshctl_operator.model.scopes import sidecar_for
 from meshctl_operator.model.views import EndpointView, GatewayView, InboundView, OutboundView
 from meshctl_operator.registry.cells import Cell, Table, mentioned_labels
@@ -30,6 +30,8 @@ def outbound_view(ctx: Context, proxy: Proxy) -> OutboundView:
         http_proxy_port=proxy.http_proxy_port or (mesh_config(ctx).proxy_http_port if proxy.role is ProxyRole.SIDECAR else 0),
         http10=proxy.http10,
         local=proxy.local is not None,
+        families=ctx.derive(families, proxy.ips),
+        unprivileged=proxy.unprivileged and proxy.role is ProxyRole.SIDECAR,
     )
 
 
@@ -44,7 +46,13 @@ def inbound_view(ctx: Context, proxy: Proxy) -> InboundView:
         interception=proxy.interception,
         http10=proxy.http10,
         local=proxy.local,
+        families=ctx.derive(families, proxy.ips),
     )
+
+
+def families(ctx: Context, ips: tuple[str, ...]) -> IpFamilies:
+    """Return the families of a proxy's addresses (tracked: a switch says whether the mesh is dual stack)."""
+    return IpFamilies.of(ips, dual_stack=is_on(ctx, "ISTIO_DUAL_STACK"))
 
 
 def gateway_view(proxy: Proxy) -> GatewayView:
@@ -61,7 +69,7 @@ def gateway_view(proxy: Proxy) -> GatewayView:
 
 def endpoint_view(proxy: Proxy) -> EndpointView:
     """Return where the proxy stands, as far as the order of endpoints depends on it."""
-    return EndpointView(proxy.locality, proxy.network, proxy.cluster_id, proxy.node_name)
+    return EndpointView(proxy.locality, proxy.network, proxy.cluster_id, proxy.node_name, proxy.labels)
 
 
 def _only(labels: Labels, keys: frozenset[str]) -> Labels:

@@ -24,6 +24,32 @@ class InterceptionMode(StrEnum):
     NONE = "NONE"
 
 
+class IpFamilies(StrEnum):
+    """Which families of addresses a proxy has. Both count as IPv4 unless the mesh is dual stack (switch ISTIO_DUAL_STACK)."""
+
+    V4 = "IPv4"
+    V6 = "IPv6"
+    DUAL = "Dual"
+
+    @classmethod
+    def of(cls, ips: tuple[str, ...], *, dual_stack: bool) -> IpFamilies:
+        """Return the families of the addresses."""
+        v6 = sum(":" in ip for ip in ips)
+        if ips and v6 == len(ips):
+            return cls.V6
+        return cls.DUAL if v6 and dual_stack else cls.V4
+
+    @property
+    def wildcard(self) -> str:
+        """The address that stands for all; of two families that of IPv4."""
+        return "::" if self is IpFamilies.V6 else "0.0.0.0"  # noqa: S104  (listeners take redirected traffic for any address)
+
+    @property
+    def loopback(self) -> str:
+        """The address of the proxy's own machine; of two families that of IPv4."""
+        return "::1" if self is IpFamilies.V6 else "127.0.0.1"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Locality:
     """Where a proxy or endpoint stands; empty parts are unknown."""

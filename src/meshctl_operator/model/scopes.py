@@ -14,16 +14,16 @@ from meshctl_operator.apis.networking.sidecar import OutboundMode as DeclaredMod
 from meshctl_operator.apis.networking.sidecar import SidecarPort, SidecarSpec
 from meshctl_operator.apis.networking.virtual_service import VirtualServiceSpec
 from meshctl_operator.base.diagnostics import Diagnostic
-from meshctl_operator.base.hostname import matches, subset_of
+from meshctl_operator.base.hostname import matches, resolve_short_name, subset_of
 from meshctl_operator.base.labels import Labels, selects
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.base.shards import SHARDS, shard_of
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
-from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.mesh import cluster_domain, mesh_config
 from meshctl_operator.model.protocols import Protocol, parse_protocol
 from meshctl_operator.model.proxies import ProxyRole
-from meshctl_operator.model.services import Service, preferred, service, visible_services
+from meshctl_operator.model.services import Resolution, Service, preferred, service, visible_services
 from meshctl_operator.model.views import OutboundView
 from meshctl_operator.registry.cells import Cell, Table, object_cell
 
@@ -83,37 +83,58 @@ EVERYTHING = (EgressHosts(((_ALL, _ALL),)),)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a proxy imports. ``services`` holds each host once, in order of import; ``hosts`` is one entry per egress listener."""
+    """What a proxy imports. ``services`` holds each host once, in order of import; ``hosts`` is one entry per egress listener.
+
+    ``egress_proxy`` is where traffic goes that no service takes, None where it goes out directly (or nowhere).
+    """
 
     services: tuple[Service, ...]
     outbound_mode: OutboundMode
     sidecar: ObjectKey | None
     hosts: tuple[EgressHosts, ...]
+    egress_proxy: Destination | None = None
 
 
 def scope(ctx: Context, view: OutboundView) -> Scope:
-    """Return the scope of the view. Gateways import everything that their namespace may see and let unknown traffic pass."""
+    """Return the scope of the view. Gateways import everything that their namespace may see and let unknown traffic pass.
+
+    A view of one egress listener imports what that listener does, without what VirtualServices add for their destinations.
+    """
     if view.role is ProxyRole.ROUTER:
         return Scope(ctx.derive(_imported, view.namespace, None), OutboundMode.ALLOW_ANY, None, EVERYTHING)
+    hosts = ctx.derive(egress_hosts, view.namespace, view.sidecar)
+    if view.listener is not None:
+        hosts = hosts[view.listener : view.listener + 1]
     return Scope(
-        services=ctx.derive(_imported, view.namespace, view.sidecar),
+        services=_services(ctx, view),
         outbound_mode=_outbound_mode(ctx, view.sidecar),
         sidecar=view.sidecar,
-        hosts=ctx.derive(egress_hosts, view.namespace, view.sidecar),
+        hosts=hosts,
+        egress_proxy=_egress_proxy(ctx, view),
     )
+
+
+def _services(ctx: Context, view: OutboundView) -> tuple[Service, ...]:
+    if view.listener is None:
+        return ctx.derive(_imported, view.namespace, view.sidecar)
+    return ctx.derive(_imported_by_listener, view.namespace, view.sidecar, view.listener)
 
 
 def scope_service(ctx: Context, view: OutboundView, host: str) -> Service | None:
     """Return the service of that host in the scope of the view, if it is imported."""
     if view.sidecar is None or view.role is ProxyRole.ROUTER:
         return ctx.derive(service, view.namespace, host)
-    return ctx.derive(_imported_by_host, view.namespace, view.sidecar).get(host)
+    imported = ctx.derive(_imported_by_host, view.namespace, view.sidecar)
+    if host in imported:
+        return imported[host]
+    target = ctx.derive(service, view.namespace, host)  # an alias leads to a service of another host
+    return imported.get(target.host) if target is not None else None
 
 
 def scope_shard(ctx: Context, view: OutboundView, number: int) -> tuple[Service, ...]:
     """Return the services of the scope whose hosts are in a shard, in the order of the scope (tracked)."""
     sidecar = view.sidecar if view.role is ProxyRole.SIDECAR else None
-    return ctx.derive(_shards, view.namespace, sidecar)[number]
+    return ctx.derive(_shards, view.namespace, sidecar, view.listener)[number]
 
 
 # Sidecar objects
@@ -186,6 +207,14 @@ def _listener_hosts(hosts: tuple[str, ...], namespace: str) -> EgressHosts:
     return EgressHosts(tuple(included), tuple(excluded))
 
 
+def _egress_proxy(ctx: Context, view: OutboundView) -> Destination | None:
+    spec = _sidecar(ctx, view.sidecar)
+    declared = spec.outbound_traffic_policy.egress_proxy if spec is not None and spec.outbound_traffic_policy is not None else None
+    if declared is None:
+        return None
+    return declared.model_copy(update={"host": resolve_short_name(declared.host, view.namespace, cluster_domain(ctx))})
+
+
 def _outbound_mode(ctx: Context, sidecar: ObjectKey | None) -> OutboundMode:
     spec = _sidecar(ctx, sidecar)
     policy = spec.outbound_traffic_policy if spec else None
@@ -199,26 +228,44 @@ def _outbound_mode(ctx: Context, sidecar: ObjectKey | None) -> OutboundMode:
 
 def _imported(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[Service, ...]:
     """Return the services that proxies of the namespace import under a Sidecar (None: all that they may see), each host once."""
-    visible = ctx.derive(visible_services, namespace)
     hosts = ctx.derive(egress_hosts, namespace, sidecar)
+    imported = _by_host(ctx, namespace, hosts)
+    if hosts != EVERYTHING:
+        for host, ports in _destinations(ctx, namespace, hosts).items():
+            found = ctx.derive(service, namespace, host)
+            if found is not None and found.host not in imported:
+                imported[found.host] = (
+                    found if 0 in ports else replace(found, ports=tuple(port for port in found.ports if port.number in ports))
+                )
+    return tuple(imported.values())
+
+
+def _imported_by_listener(ctx: Context, namespace: str, sidecar: ObjectKey | None, listener: int) -> tuple[Service, ...]:
+    """Return the services that one egress listener of a Sidecar imports, each host once."""
+    hosts = ctx.derive(egress_hosts, namespace, sidecar)[listener : listener + 1]
+    return tuple(_by_host(ctx, namespace, hosts).values())
+
+
+def _by_host(ctx: Context, namespace: str, hosts: tuple[EgressHosts, ...]) -> dict[str, Service]:
+    visible = ctx.derive(visible_services, namespace)
     candidates: dict[str, list[Service]] = {}
     for listener in hosts:
         chosen = visible if hosts == EVERYTHING else listener.services(visible)
         for each in chosen:
+            if each.resolution is Resolution.ALIAS:
+                continue  # another name of the service that it stands for
             known = candidates.setdefault(each.host, [])
             if each not in known:
                 known.append(each)
-    imported = {host: found for host, declared in candidates.items() if (found := preferred(declared, namespace)) is not None}
-    if hosts != EVERYTHING:
-        for host, ports in _destinations(ctx, namespace, hosts).items():
-            if host not in imported and (found := ctx.derive(service, namespace, host)) is not None:
-                imported[host] = found if 0 in ports else replace(found, ports=tuple(port for port in found.ports if port.number in ports))
-    return tuple(imported.values())
+    return {host: found for host, declared in candidates.items() if (found := preferred(declared, namespace)) is not None}
 
 
-def _shards(ctx: Context, namespace: str, sidecar: ObjectKey | None) -> tuple[tuple[Service, ...], ...]:
+def _shards(ctx: Context, namespace: str, sidecar: ObjectKey | None, listener: int | None) -> tuple[tuple[Service, ...], ...]:
     shards: list[list[Service]] = [[] for _ in range(SHARDS)]
-    for found in ctx.derive(_imported, namespace, sidecar):
+    chosen = (
+        ctx.derive(_imported, namespace, sidecar) if listener is None else ctx.derive(_imported_by_listener, namespace, sidecar, listener)
+    )
+    for found in chosen:
         shards[shard_of(found.host)].append(found)
     return tuple(map(tuple, shards))
 

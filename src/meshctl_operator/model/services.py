@@ -21,7 +21,7 @@ from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model import codes
 from meshctl_operator.model.mesh import cluster_domain, mesh_config
 from meshctl_operator.model.protocols import Protocol, kubernetes_protocol, parse_protocol
-from meshctl_operator.registry.cells import Cell, Table
+from meshctl_operator.registry.cells import Cell, Table, object_cell
 
 __all__ = [
     "Protocol",
@@ -29,6 +29,7 @@ __all__ = [
     "Service",
     "ServicePort",
     "ServiceRegistry",
+    "TrafficDistribution",
     "preferred",
     "service",
     "service_diagnostics",
@@ -44,8 +45,17 @@ class Resolution(StrEnum):
     CLIENT_SIDE_LB = "ClientSideLB"
     DNS_LB = "DNSLB"
     DNS_ROUND_ROBIN_LB = "DNSRoundRobinLB"
+    DYNAMIC_DNS = "DynamicDNS"
     PASSTHROUGH = "Passthrough"
     ALIAS = "Alias"
+
+
+class TrafficDistribution(StrEnum):
+    """Which endpoints a service prefers (Kubernetes ``spec.trafficDistribution``)."""
+
+    ANY = "Any"
+    SAME_ZONE = "PreferSameZone"
+    SAME_NODE = "PreferSameNode"
 
 
 class ServiceRegistry(StrEnum):
@@ -71,6 +81,7 @@ class Service:
     """A host name with ports. ``addresses`` are its VIPs and CIDRs; empty means that none is known (Istio's 0.0.0.0).
 
     ``export_to`` is as declared, empty where it was not. ``created`` is the creation time in seconds since the epoch (0 unknown).
+    ``aliases`` are hosts of services that stand for this one, ``external_name`` is the host that such a service stands for itself.
     ``source`` is the object that declared it; several services may come from one ServiceEntry (one per host).
     """
 
@@ -89,7 +100,9 @@ class Service:
     selector: Labels = ()
     service_accounts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    external_name: str = ""
     node_local: bool = False
+    distribution: TrafficDistribution = TrafficDistribution.ANY
     race_first_connect: bool = False
     _hash: int = field(init=False, repr=False, compare=False)
 
@@ -108,9 +121,15 @@ _RESOLUTIONS: Final = {
     DeclaredResolution.STATIC: Resolution.CLIENT_SIDE_LB,
     DeclaredResolution.DNS: Resolution.DNS_LB,
     DeclaredResolution.DNS_ROUND_ROBIN: Resolution.DNS_ROUND_ROBIN_LB,
+    DeclaredResolution.DYNAMIC_DNS: Resolution.DYNAMIC_DNS,
 }
 
 _DISTRIBUTION: Final = "networking.istio.io/traffic-distribution"
+_DISTRIBUTIONS: Final = {
+    "preferclose": TrafficDistribution.SAME_ZONE,
+    "prefersamezone": TrafficDistribution.SAME_ZONE,
+    "prefersamenode": TrafficDistribution.SAME_NODE,
+}
 _AUTOMATIC_ADDRESSES: Final = "networking.istio.io/enable-autoallocate-ip"
 
 
@@ -144,7 +163,38 @@ def service(ctx: Context, namespace: str, host: str) -> Service | None:
     """
     declared = [found for key in ctx.fetch(Cell(Table.SERVICES, host)) for found in ctx.derive(services_of, key) if found.host == host]
     default = mesh_config(ctx).default_service_export_to
-    return preferred(_in_order_of_visibility(sorted(declared, key=_oldest_first), namespace, default), namespace)
+    found = preferred(_in_order_of_visibility(sorted(declared, key=_oldest_first), namespace, default), namespace)
+    if found is None or found.resolution is not Resolution.ALIAS:
+        return found
+    # In a circle of aliases nobody has aliases of a service, and the chain ends where it has been before.
+    target = ctx.derive(alias_target, found.external_name)
+    return ctx.derive(service, namespace, target) if target else None
+
+
+def alias_target(ctx: Context, host: str) -> str:
+    """Return the host at the end of a chain of aliases, or nothing where the chain has no end (tracked)."""
+    seen: set[str] = set()
+    while host not in seen:
+        seen.add(host)
+        declared = [found for key in ctx.fetch(Cell(Table.SERVICES, host)) for found in ctx.derive(services_of, key) if found.host == host]
+        following = next((found.external_name for found in declared if found.resolution is Resolution.ALIAS), "")
+        if not following or any(found.resolution is not Resolution.ALIAS for found in declared):
+            return host
+        host = following
+    return ""
+
+
+def aliases_of(ctx: Context, host: str) -> tuple[str, ...]:
+    """Return the hosts of ExternalName services that stand for the host, directly or by way of others, sorted (tracked)."""
+    found: set[str] = set()
+    waiting = [host]
+    while waiting:
+        for key in ctx.fetch(Cell(Table.ALIASES, waiting.pop())):
+            alias = f"{key.name}.{key.namespace}.svc.{cluster_domain(ctx)}"
+            if alias != host and alias not in found:
+                found.add(alias)
+                waiting.append(alias)
+    return tuple(sorted(found))
 
 
 def preferred(candidates: Sequence[Service], namespace: str) -> Service | None:
@@ -194,18 +244,21 @@ def _in_order_of_visibility(found: Iterable[Service], namespace: str, default: t
 
 def _converted(ctx: Context, key: ObjectKey) -> Compiled[tuple[Service, ...]]:
     for obj in ctx.fetch(Cell(Table.OBJECT, key)):
-        if obj.kind is Kind.SERVICE_ENTRY:
-            return _from_service_entry(obj)
-        return _from_kubernetes(obj, cluster_domain(ctx))
+        found = _from_service_entry(obj) if obj.kind is Kind.SERVICE_ENTRY else _from_kubernetes(ctx, obj)
+        return Compiled(tuple(_with_aliases(ctx, each) for each in found.value), found.diagnostics)
     return Compiled(())
 
 
-def _from_kubernetes(obj: ConfigObject[ServiceSpec], domain: str) -> Compiled[tuple[Service, ...]]:
+def _with_aliases(ctx: Context, found: Service) -> Service:
+    if found.resolution is Resolution.ALIAS or not ctx.fetch(Cell(Table.ALIASES, found.host)):
+        return found
+    return replace(found, aliases=aliases_of(ctx, found.host))
+
+
+def _from_kubernetes(ctx: Context, obj: ConfigObject[ServiceSpec]) -> Compiled[tuple[Service, ...]]:
     spec, annotations = obj.spec, obj.meta.annotations
-    if spec.type == "ExternalName" and not spec.is_headless:
-        message = f"is an ExternalName service for {spec.external_name!r}, which is not compiled yet: no proxy knows the service"
-        hint = "declare the external host in a ServiceEntry of resolution DNS and route to that host"
-        return Compiled((), (codes.EXTERNAL_NAME.error(obj.key, "spec.type", message, hint=hint),))
+    domain = cluster_domain(ctx)
+    is_alias = spec.type == "ExternalName" and bool(spec.external_name)
     ports = tuple(
         ServicePort(
             number=port.port,
@@ -216,45 +269,58 @@ def _from_kubernetes(obj: ConfigObject[ServiceSpec], domain: str) -> Compiled[tu
         for port in spec.ports
     )
     accounts = _comma_list(annotations.get("alpha.istio.io/canonical-serviceaccounts", ""))
+    trust_domain = mesh_config(ctx).trust_domain
+    accounts += tuple(
+        f"spiffe://{trust_domain}/ns/{obj.key.namespace}/sa/{account}"
+        for account in _comma_list(annotations.get("alpha.istio.io/kubernetes-serviceaccounts", ""))
+    )
     found = Service(
         host=f"{obj.key.name}.{obj.key.namespace}.svc.{domain}",
         name=obj.key.name,
         namespace=obj.key.namespace,
         registry=ServiceRegistry.KUBERNETES,
-        resolution=Resolution.PASSTHROUGH if spec.is_headless else Resolution.CLIENT_SIDE_LB,
+        resolution=Resolution.PASSTHROUGH if spec.is_headless else Resolution.ALIAS if is_alias else Resolution.CLIENT_SIDE_LB,
         ports=ports,
         source=obj.key,
         addresses=spec.addresses,
         export_to=_comma_list(annotations.get("networking.istio.io/exportTo", "")),
         created=oldest_first(obj)[0],
         labels=freeze(obj.meta.labels),
-        selector=freeze(spec.selector),
+        mesh_external=is_alias,
+        selector=() if is_alias else freeze(spec.selector),
         service_accounts=accounts,
+        external_name=spec.external_name if is_alias and not spec.is_headless else "",
+        distribution=_traffic_distribution(ctx, obj),
         node_local=spec.internal_traffic_policy == "Local",
     )
-    return Compiled((found,), tuple(_traffic_distribution(obj)))
+    return Compiled((found,), tuple(_dangling_alias(ctx, found)))
 
 
-def _traffic_distribution(obj: ConfigObject[ServiceSpec]) -> Iterator[Diagnostic]:
-    """Yield a warning where a service prefers near endpoints."""
-    for path, value in (
-        ("spec.trafficDistribution", obj.spec.traffic_distribution),
-        (f"metadata.annotations[{_DISTRIBUTION}]", obj.meta.annotations.get(_DISTRIBUTION, "")),
-    ):
-        if value:
-            message = f"{value} is not compiled yet: endpoints of all localities are used alike"
-            hint = "with outlierDetection in a DestinationRule nearer localities come first"
-            yield codes.TRAFFIC_DISTRIBUTION.warning(obj.key, path, message, hint=hint)
-            return
+def _dangling_alias(ctx: Context, found: Service) -> Iterator[Diagnostic]:
+    """Yield an info where an ExternalName service stands for a host that the mesh does not know."""
+    if found.resolution is Resolution.ALIAS and not ctx.fetch(Cell(Table.SERVICES, found.external_name)):
+        message = (
+            f"{found.external_name!r} is no service of the mesh, so proxies treat requests to {found.host} as requests to an unknown host"
+        )
+        hint = "declare the external host in a ServiceEntry"
+        yield codes.DANGLING_ALIAS.info(found.source, "spec.externalName", message, hint=hint)
+
+
+def _traffic_distribution(ctx: Context, obj: ConfigObject[ServiceSpec]) -> TrafficDistribution:
+    """Return what the service prefers: by its field, else by its annotation, else by that of its namespace."""
+    declared = _DISTRIBUTIONS.get(obj.spec.traffic_distribution.lower())
+    if declared is None:
+        declared = _DISTRIBUTIONS.get(obj.meta.annotations.get(_DISTRIBUTION, "").lower())
+    if declared is None:
+        namespaces = ctx.fetch(object_cell(Kind.NAMESPACE, "", obj.key.namespace))
+        annotated = (found.meta.annotations.get(_DISTRIBUTION, "").lower() for found in namespaces)
+        declared = next((_DISTRIBUTIONS[text] for text in annotated if text in _DISTRIBUTIONS), None)
+    return declared or TrafficDistribution.ANY
 
 
 def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[Service, ...]]:
     spec = obj.spec
-    resolution = _RESOLUTIONS.get(spec.resolution)
-    if resolution is None:
-        message = f"{spec.resolution.value!r} is not compiled yet: no proxy knows the hosts {', '.join(spec.hosts)}"
-        hint = "name the hosts one by one in a ServiceEntry of resolution DNS"
-        return Compiled((), (codes.RESOLUTION_NOT_COMPILED.error(obj.key, "spec.resolution", message, hint=hint),))
+    resolution = _RESOLUTIONS[spec.resolution]
     ports = tuple(ServicePort(port.number, port.name, parse_protocol(port.protocol), port.target_port) for port in spec.ports)
     addresses = tuple(dict.fromkeys(address for address in map(_address_or_range, spec.addresses) if address))
     return Compiled(

@@ -16,7 +16,7 @@ from meshctl_operator.base.shards import SHARDS, shard_of
 from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model.destination_rules import is_for_everyone, rule_host
 from meshctl_operator.model.mesh import mesh_config
-from meshctl_operator.model.services import services_of
+from meshctl_operator.model.services import alias_target, services_of
 from meshctl_operator.registry.cells import PARTIAL_WILDCARDS, Cell, Table
 
 _EVERYONE: Final = "*"
@@ -34,6 +34,8 @@ def insiders(ctx: Context, host: str) -> frozenset[str]:
     found = {mesh_config(ctx).root_namespace}
     homes = ctx.derive(_homes, host)
     found |= homes.insiders
+    for target in homes.targets:
+        found |= ctx.derive(insiders, target)
     keys = [*ctx.fetch(Cell(Table.RULES, host))]
     keys += (key for key in ctx.fetch(Cell(Table.RULES, PARTIAL_WILDCARDS)) if subset_of(host, ctx.derive(rule_host, key)))
     for key in keys:
@@ -44,10 +46,14 @@ def insiders(ctx: Context, host: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Homes:
-    """Where the services of a host live: ``only`` if there is one, and all namespaces see it; else those that may see something else."""
+    """Where the services of a host live: ``only`` if there is one, and all namespaces see it; else those that may see something else.
+
+    ``targets`` are the hosts that aliases of this name lead to.
+    """
 
     only: str = ""
     insiders: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
 
 
 @firewall
@@ -55,9 +61,12 @@ def _homes(ctx: Context, host: str) -> _Homes:
     default = mesh_config(ctx).default_service_export_to
     found = [service for key in ctx.fetch(Cell(Table.SERVICES, host)) for service in ctx.derive(services_of, key) if service.host == host]
     exported = [service.export_to or default for service in found]
+    aliased = {ctx.derive(alias_target, service.external_name) for service in found if service.external_name}
+    targets = tuple(sorted(aliased - {"", host}))
     if len(found) == 1 and _EVERYONE in exported[0]:
-        return _Homes(only=found[0].namespace)
-    return _Homes(insiders=frozenset(name for service, names in zip(found, exported, strict=True) for name in (service.namespace, *names)))
+        return _Homes(only=found[0].namespace, targets=targets)
+    reached = frozenset(name for service, names in zip(found, exported, strict=True) for name in (service.namespace, *names))
+    return _Homes(insiders=reached, targets=targets)
 
 
 @firewall

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.model.proxies import NOWHERE, InterceptionMode, LocalBinding, Locality, ProxyRole
+from meshctl_operator.model.proxies import NOWHERE, InterceptionMode, IpFamilies, LocalBinding, Locality, ProxyRole
 
 
 @hash_once
@@ -17,7 +17,8 @@ class OutboundView:
 
     ``labels`` holds only labels that some selector or ``sourceLabels`` mentions. ``sidecar`` is the matched Sidecar object.
     ``http_proxy_port`` is 0 where there is none. ``local`` says that this is a proxy of the local mesh: its only outbound listener is
-    the HTTP proxy port.
+    the HTTP proxy port. ``listener`` narrows the view to what one egress listener of the Sidecar imports; None is all of it.
+    ``unprivileged`` proxies cannot bind ports below 1024.
     """
 
     role: ProxyRole
@@ -29,6 +30,9 @@ class OutboundView:
     http_proxy_port: int = 0
     http10: bool = False
     local: bool = False
+    families: IpFamilies = IpFamilies.V4
+    listener: int | None = None
+    unprivileged: bool = False
     _hash: int = field(init=False, repr=False, compare=False)
 
 
@@ -48,6 +52,7 @@ class InboundView:
     interception: InterceptionMode = InterceptionMode.REDIRECT
     http10: bool = False
     local: LocalBinding | None = None
+    families: IpFamilies = IpFamilies.V4
     _hash: int = field(init=False, repr=False, compare=False)
 
 
@@ -68,12 +73,13 @@ class GatewayView:
 @hash_once
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """What decides the order and weight of endpoints: where the proxy stands."""
+    """What decides the order and weight of endpoints: where the proxy stands. ``labels`` are those that some failover goes by."""
 
     locality: Locality = NOWHERE
     network: str = ""
     cluster_id: str = "Kubernetes"
     node_name: str = ""
+    labels: Labels = ()
     _hash: int = field(init=False, repr=False, compare=False)
 
 

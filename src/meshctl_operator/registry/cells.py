@@ -29,6 +29,8 @@ class Table(StrEnum):
     """One object, by its ``ObjectKey``."""
     SERVICES = "services"
     """Keys of Services and ServiceEntries: all of them under ``"*"``; those that declare a host under that host (a str)."""
+    ALIASES = "aliases"
+    """Keys of the Services of type ExternalName, by the host that they stand for."""
     SERVICES_OF_NAMESPACE = "services-of-namespace"
     """Keys of Services and ServiceEntries by namespace."""
     SELECTING_ENTRIES = "selecting-entries"
@@ -46,6 +48,8 @@ class Table(StrEnum):
     those of the mesh with TCP or TLS rules also under ``MESH_L4``."""
     GATEWAYS = "gateways"
     """All Gateways under ``"*"``."""
+    SECURITY_POLICIES = "security-policies"
+    """AuthorizationPolicies, PeerAuthentications and RequestAuthentications by namespace."""
     SIDECARS = "sidecars"
     """Sidecars by namespace; all under ``"*"``."""
     WORKLOADS = "workloads"
@@ -56,7 +60,9 @@ class Table(StrEnum):
     """Objects that tell proxies apart by their labels (sourceLabels, workload selectors), under ``"*"``."""
 
 
-KEY_TABLES: Final = frozenset({Table.SERVICES, Table.SERVICES_OF_NAMESPACE, Table.SELECTING_ENTRIES, Table.RULES, Table.VIRTUAL_SERVICES})
+KEY_TABLES: Final = frozenset(
+    {Table.SERVICES, Table.ALIASES, Table.SERVICES_OF_NAMESPACE, Table.SELECTING_ENTRIES, Table.RULES, Table.VIRTUAL_SERVICES}
+)
 """The tables whose buckets are tuples of ``ObjectKey``, the oldest object first; those of all others are tuples of objects."""
 
 
@@ -82,6 +88,7 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
         case Kind.SERVICE:
             yield Cell(Table.SERVICES, "*")
             yield Cell(Table.SERVICES, f"{obj.key.name}.{namespace}.svc.{domain}")
+            yield from (Cell(Table.ALIASES, host) for host in (spec.external_name,) if host and spec.type == "ExternalName")
             yield Cell(Table.SERVICES_OF_NAMESPACE, namespace)
         case Kind.SERVICE_ENTRY:
             yield Cell(Table.SERVICES, "*")
@@ -112,11 +119,12 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
         case Kind.SIDECAR:
             yield Cell(Table.SIDECARS, "*")
             yield Cell(Table.SIDECARS, namespace)
+        case Kind.AUTHORIZATION_POLICY | Kind.PEER_AUTHENTICATION | Kind.REQUEST_AUTHENTICATION:
+            yield Cell(Table.SECURITY_POLICIES, namespace)
         case Kind.POD | Kind.WORKLOAD_ENTRY | Kind.DEPLOYMENT:
             yield Cell(Table.WORKLOADS, (namespace, "", ""))
             yield from (Cell(Table.WORKLOADS, (namespace, *pair)) for pair in workload_labels(obj).items())
-            if obj.kind is Kind.POD:
-                yield from (Cell(Table.PODS_BY_IP, (namespace, ip)) for ip in spec.addresses)
+            yield from (Cell(Table.PODS_BY_IP, (namespace, ip)) for ip in (spec.addresses if obj.kind is Kind.POD else ()))
         case _:
             pass
 

@@ -166,16 +166,35 @@ def test_fields_that_are_not_compiled() -> None:
     raw = {
         "host": "a",
         "trafficPolicy": {
-            "tls": {"mode": "MUTUAL", "credentialName": "c"},
+            "tls": {"mode": "ISTIO_MUTUAL"},
+            "retryBudget": {"budgetInterval": "1s"},
             "portLevelSettings": [{"port": {"number": 80}, "tls": {"credentialName": ""}}],
         },
     }
     decoded = decode(document("DestinationRule", raw))
     assert isinstance(decoded, Upsert)
     assert [(d.code, d.path, d.message.partition(":")[0]) for d in decoded.diagnostics] == [
-        ("MC1902", "spec.trafficPolicy.tls.mode", "MUTUAL is not compiled yet"),
-        ("MC1902", "spec.trafficPolicy.tls.credentialName", "is not compiled yet"),
+        ("MC1902", "spec.trafficPolicy.tls.mode", "ISTIO_MUTUAL is not compiled yet"),
+        ("MC1902", "spec.trafficPolicy.retryBudget.budgetInterval", "is not compiled yet"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["EnvoyFilter", "ProxyConfig"])
+def test_kinds_that_are_refused(kind: str) -> None:
+    """What rewrites generated configuration, or only matters at a proxy's start, is refused with a finding that says so."""
+    decoded = decode({"apiVersion": "networking.istio.io/v1alpha3", "kind": kind, "metadata": {"name": "x"}, "spec": {}})
+    assert isinstance(decoded, Rejected)
+    (finding,) = decoded.diagnostics
+    assert (finding.code, finding.severity) == ("MC1903", Severity.ERROR)
+
+
+@pytest.mark.parametrize("kind", ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"])
+def test_policies_say_that_they_are_not_enforced(kind: str) -> None:
+    """A security policy is read, and says what becomes of the workloads that it selects."""
+    raw = {"selector": {"matchLabels": {"app": "x"}}, "rules": [{"from": []}]}
+    decoded = decode({"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": {"name": "x"}, "spec": raw})
+    assert isinstance(decoded, Upsert)
+    assert [finding.code for finding in decoded.diagnostics] == ["MC1901"]
 
 
 def test_status_is_read_where_it_is_input() -> None:

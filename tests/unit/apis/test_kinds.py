@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshctl_operator.apis.kinds import KINDS, Kind, find, is_not_enforced
+from meshctl_operator.apis.kinds import KINDS, Kind, find, is_not_enforced, is_refused
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,10 @@ def test_find(api_version: str, kind: str, found: Kind | None) -> None:
 
 def test_which_kinds_are_not_enforced() -> None:
     """Kinds that istiod acts on and we do not are known by group, whatever the version."""
-    assert is_not_enforced("security.istio.io/v1beta1", "AuthorizationPolicy")
+    assert is_not_enforced("telemetry.istio.io/v1", "Telemetry")
+    assert not is_not_enforced("security.istio.io/v1beta1", "AuthorizationPolicy")
+    assert is_refused("networking.istio.io/v1alpha3", "EnvoyFilter")
+    assert not is_refused("networking.istio.io/v1", "Sidecar")
     assert is_not_enforced("gateway.networking.k8s.io/v1", "Gateway")
     assert not is_not_enforced("networking.istio.io/v1", "Gateway")
     assert not is_not_enforced("v1", "Service")

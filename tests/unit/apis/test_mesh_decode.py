@@ -25,7 +25,6 @@ def test_nothing_means_defaults(raw: object) -> None:
         ({"ingressControllerMode": "STRICT"}, "MC1710", Severity.INFO, "ingressControllerMode"),
         ({"defaultConfig": {"tracing": {}}}, "MC1710", Severity.INFO, "defaultConfig.tracing"),
         ({"defaultConfig": {"foo": {}}}, "MC1710", Severity.WARNING, "defaultConfig.foo"),
-        ({"localityLbSetting": {"failover": [{"from": "a", "to": "b"}]}}, "MC1902", Severity.WARNING, "localityLbSetting.failover"),
         ({"enableAutoMtls": True}, "MC1902", Severity.WARNING, "enableAutoMtls"),
         ({"outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS"}}, "MC1902", Severity.WARNING, "outboundTrafficPolicy.mode"),
     ],

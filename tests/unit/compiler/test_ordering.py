@@ -7,8 +7,8 @@ from meshctl_operator.compiler.ordering import HttpFilterName, http_filter_order
 
 def test_http_filter_order() -> None:
     """Whatever the order in which filters are asked for, a request passes them in one order, the router last."""
-    asked = [HttpFilterName.ROUTER, HttpFilterName.CORS, HttpFilterName.FAULT, HttpFilterName.GRPC_STATS, HttpFilterName.GRPC_WEB]
     expected = tuple(HttpFilterName)
+    asked = [*expected[3:], *expected[:3]]
     assert http_filter_order(asked) == expected
     assert http_filter_order(reversed(asked)) == expected
     assert expected[-1] is HttpFilterName.ROUTER

@@ -10,6 +10,7 @@ from meshctl_operator.model.services import (
     Protocol,
     Resolution,
     ServicePort,
+    TrafficDistribution,
     service,
     service_diagnostics,
     services,
@@ -71,20 +72,65 @@ def test_a_headless_service_is_reached_at_its_pods() -> None:
     assert (found.resolution, found.addresses, found.is_headless) == (Resolution.PASSTHROUGH, (), True)
 
 
-def test_external_name_is_refused_aloud() -> None:
-    """An ExternalName service is not served, and says so."""
-    mesh = TextMesh(kubernetes("reviews", spec="{type: ExternalName, externalName: api.example.com}"))
-    assert mesh.evaluate(services_of, REVIEWS) == ()
+def alias(name: str, target: str) -> str:
+    """Return an ExternalName service."""
+    return kubernetes(name, spec=f"{{type: ExternalName, externalName: {target}}}")
+
+
+def test_external_name_is_an_alias() -> None:
+    """An ExternalName service leads to the service at the end of its chain, which knows its other names."""
+    mesh = TextMesh(alias("one", "two.default.svc.cluster.local") + alias("two", "a.example.com") + entry("a", "a.example.com"))
+    found = mesh.evaluate(service, "default", "one.default.svc.cluster.local")
+    assert found is not None
+    assert (found.host, found.aliases) == ("a.example.com", ("one.default.svc.cluster.local", "two.default.svc.cluster.local"))
+    assert mesh.evaluate(service_diagnostics) == ()
+
+
+def test_aliases_in_a_circle_lead_nowhere() -> None:
+    """A chain of aliases without an end is no service."""
+    mesh = TextMesh(alias("one", "two.default.svc.cluster.local") + alias("two", "one.default.svc.cluster.local"))
+    assert mesh.evaluate(service, "default", "one.default.svc.cluster.local") is None
+
+
+def test_an_alias_of_nothing_says_so() -> None:
+    """An ExternalName service of an unknown host is an info, since its traffic passes as that to unknown hosts."""
+    mesh = TextMesh(alias("reviews", "api.example.com"))
     (finding,) = mesh.evaluate(service_diagnostics)
-    assert (finding.code, finding.subject, finding.path) == ("MC2301", REVIEWS, "spec.type")
+    assert (finding.code, finding.subject, finding.path) == ("MC2301", REVIEWS, "spec.externalName")
     assert "api.example.com" in finding.message
+    assert mesh.evaluate(service, "default", "reviews.default.svc.cluster.local") is None
+    mesh.add(entry("a", "api.example.com"))
+    found = mesh.evaluate(service, "default", "reviews.default.svc.cluster.local")
+    assert found is not None
+    assert found.host == "api.example.com"
 
 
-def test_dynamic_dns_is_refused_aloud() -> None:
-    """A ServiceEntry of resolution DYNAMIC_DNS is not served, and says so."""
-    mesh = TextMesh(entry("dyn", "*.example.com").replace("STATIC", "DYNAMIC_DNS"))
-    assert mesh.evaluate(services) == ()
-    assert [finding.code for finding in mesh.evaluate(service_diagnostics)] == ["MC2302"]
+@pytest.mark.parametrize(
+    ("field", "annotation", "of_namespace", "expected"),
+    [
+        ("PreferClose", "", "", TrafficDistribution.SAME_ZONE),
+        ("PreferSameZone", "PreferSameNode", "", TrafficDistribution.SAME_ZONE),
+        ("", "PreferSameNode", "PreferClose", TrafficDistribution.SAME_NODE),
+        ("", "", "preferclose", TrafficDistribution.SAME_ZONE),
+        ("Whatever", "", "", TrafficDistribution.ANY),
+    ],
+)
+def test_traffic_distribution(field: str, annotation: str, of_namespace: str, expected: TrafficDistribution) -> None:
+    """The field of the service comes first, then its annotation, then that of the namespace."""
+    key = "networking.istio.io/traffic-distribution"
+    text = f"""
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: reviews, namespace: default, annotations: {{{key}: "{annotation}"}}}}
+spec: {{clusterIP: 10.0.0.1, trafficDistribution: "{field}", ports: [{{name: http, port: 80}}]}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {{name: default, annotations: {{{key}: "{of_namespace}"}}}}
+"""
+    (found,) = TextMesh(text).evaluate(services_of, REVIEWS)
+    assert found.distribution is expected
 
 
 def test_a_service_entry_declares_one_service_per_host() -> None:
@@ -134,7 +180,6 @@ def test_a_service_of_a_service_entry_is_ordered_by_its_host() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "path"),
     [
-        (kubernetes("web", spec="{clusterIP: 10.0.0.1, trafficDistribution: PreferClose}"), "MC2305", "spec.trafficDistribution"),
         (
             entry("a", "a.example.com").replace("metadata: {", "metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}, "),
             "MC2306",
@@ -142,10 +187,10 @@ def test_a_service_of_a_service_entry_is_ordered_by_its_host() -> None:
         ),
         (entry("a", "a.example.com") + "status: {addresses: [{value: 240.240.0.1}]}\n", "MC2306", "status.addresses"),
     ],
-    ids=["distribution", "label", "status"],
+    ids=["label", "status"],
 )
 def test_what_is_not_compiled_of_a_service_is_said(text: str, code: str, path: str) -> None:
-    """Preference for near endpoints and automatic addresses are not ignored in silence."""
+    """Automatic addresses are not ignored in silence."""
     assert [(found.code, found.path) for found in TextMesh(text).evaluate(service_diagnostics)] == [(code, path)]
 
 

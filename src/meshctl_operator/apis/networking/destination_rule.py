@@ -21,8 +21,6 @@ from meshctl_operator.apis.networking.common import (
 )
 from meshctl_operator.apis.support import validated_only
 
-_DEFAULT_FAILOVER = "with outlier detection nearer localities come first, the own region before others"
-
 
 class SimpleLb(StrEnum):
     """Load balancing without affinity (Istio ``LoadBalancerSettings.SimpleLB``)."""
@@ -94,9 +92,9 @@ class Failover(StrictModel):
 class LocalityLb(StrictModel):
     """Load balancing by locality (Istio ``LocalityLoadBalancerSetting``)."""
 
-    distribute: Annotated[tuple[Distribute, ...], validated_only("traffic is not shared out by locality")] = ()
-    failover: Annotated[tuple[Failover, ...], validated_only(_DEFAULT_FAILOVER)] = ()
-    failover_priority: Annotated[tuple[str, ...], validated_only(_DEFAULT_FAILOVER)] = ()
+    distribute: tuple[Distribute, ...] = ()
+    failover: tuple[Failover, ...] = ()
+    failover_priority: tuple[str, ...] = ()
     enabled: Flag | None = None
 
 
@@ -125,7 +123,7 @@ class LoadBalancer(OneOfModel):
     simple: SimpleLb | None = None
     consistent_hash: ConsistentHash | None = None
     locality_lb_setting: LocalityLb | None = None
-    zone_aware_lb_setting: Annotated[ZoneAwareLb | None, validated_only("endpoints of all zones are used alike")] = None
+    zone_aware_lb_setting: ZoneAwareLb | None = None
     warmup_duration_secs: GoDuration | None = None
     warmup: Warmup | None = None
 
@@ -213,16 +211,16 @@ class ClientTls(StrictModel):
 
     mode: Annotated[
         ClientTlsMode,
-        validated_only("no client certificate can be presented, so the cluster is left out", "MUTUAL", "ISTIO_MUTUAL"),
+        validated_only("nobody issues certificates of the mesh, so within it plain text is spoken", "ISTIO_MUTUAL"),
     ] = ClientTlsMode.DISABLE
-    client_certificate: Annotated[str, validated_only("no client certificate is presented")] = ""
-    private_key: Annotated[str, validated_only("no client certificate is presented")] = ""
+    client_certificate: str = ""
+    private_key: str = ""
     ca_certificates: str = ""
-    credential_name: Annotated[str, validated_only("the cluster is left out rather than served without TLS")] = ""
+    credential_name: str = ""
     subject_alt_names: tuple[str, ...] = ()
     sni: str = ""
     insecure_skip_verify: Flag | None = None
-    ca_crl: Annotated[str, validated_only("revocation is not checked")] = ""
+    ca_crl: str = ""
 
 
 class PortTrafficPolicy(StrictModel):

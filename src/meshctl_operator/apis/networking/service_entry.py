@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
 
 from meshctl_operator.apis.meta import StrictModel
 from meshctl_operator.apis.networking.common import LabelSelector, UInt32
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
-from meshctl_operator.apis.support import validated_only
 
 
 class Location(StrEnum):
@@ -49,7 +47,7 @@ class ServiceEntrySpec(StrictModel):
     addresses: tuple[str, ...] = ()
     ports: tuple[ServicePort, ...] = ()
     location: Location = Location.MESH_EXTERNAL
-    resolution: Annotated[Resolution, validated_only("the service is left out", "DYNAMIC_DNS")] = Resolution.NONE
+    resolution: Resolution = Resolution.NONE
     endpoints: tuple[WorkloadEntrySpec, ...] = ()
     workload_selector: LabelSelector | None = None
     export_to: tuple[str, ...] = ()

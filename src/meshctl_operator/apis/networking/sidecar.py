@@ -10,9 +10,6 @@ from meshctl_operator.apis.networking.common import Destination, LabelSelector, 
 from meshctl_operator.apis.networking.destination_rule import ConnectionPool
 from meshctl_operator.apis.support import validated_only
 
-_SERVICE_INBOUND = "inbound listeners follow the workload's services"
-_CATCH_ALL = "the port's listener is not closed to what other entries import on that port, and it has the protocol of the services"
-
 
 class SidecarPort(StrictModel):
     """A port of a listener (Istio ``SidecarPort``)."""
@@ -38,16 +35,16 @@ class IngressListener(StrictModel):
     bind: str = ""
     capture_mode: CaptureMode = CaptureMode.DEFAULT
     default_endpoint: str = ""
-    tls: ServerTls | None = None
+    tls: Annotated[ServerTls | None, validated_only("the workload itself has to terminate TLS, as with Istio by default")] = None
     connection_pool: ConnectionPool | None = None
 
 
 class EgressListener(StrictModel):
     """Traffic from the workload; without a port it is the catch-all (Istio ``IstioEgressListener``)."""
 
-    port: Annotated[SidecarPort | None, validated_only(_CATCH_ALL)] = None
-    bind: Annotated[str, validated_only("the listener is bound as without it")] = ""
-    capture_mode: Annotated[CaptureMode, validated_only("the proxy's own mode is used", "IPTABLES", "NONE")] = CaptureMode.DEFAULT
+    port: SidecarPort | None = None
+    bind: str = ""
+    capture_mode: CaptureMode = CaptureMode.DEFAULT
     hosts: tuple[str, ...] = ()
 
 
@@ -63,14 +60,14 @@ class OutboundTrafficPolicy(StrictModel):
     """What happens to traffic for unknown hosts (Istio ``OutboundTrafficPolicy``). A block without mode means REGISTRY_ONLY."""
 
     mode: Annotated[OutboundMode, validated_only("it is read as ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS")] = OutboundMode.REGISTRY_ONLY
-    egress_proxy: Annotated[Destination | None, validated_only("unknown traffic goes out directly")] = None
+    egress_proxy: Destination | None = None
 
 
 class SidecarSpec(StrictModel):
     """The ``spec`` of a Sidecar: what a workload can reach, and how it is reached."""
 
     workload_selector: LabelSelector | None = None
-    ingress: Annotated[tuple[IngressListener, ...], validated_only(_SERVICE_INBOUND)] = ()
+    ingress: tuple[IngressListener, ...] = ()
     egress: tuple[EgressListener, ...] = ()
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
     inbound_connection_pool: ConnectionPool | None = None

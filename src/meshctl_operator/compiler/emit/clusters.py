@@ -8,6 +8,7 @@ from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_de
 from envoy.config.core.v3 import config_source_pb2, health_check_pb2
 from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
 
+from meshctl_operator.compiler.emit.dynamic_forward_proxy import emit_forward_proxy_type
 from meshctl_operator.compiler.emit.endpoints import emit_address, emit_endpoints
 from meshctl_operator.compiler.emit.proxy_protocol import emit_with_proxy_header
 from meshctl_operator.compiler.emit.upstream_http import HTTP_OPTIONS, emit_http_options
@@ -34,7 +35,11 @@ _ISTIO: Final = "istio"
 
 def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
     """Return the Cluster."""
-    message = cluster_pb2.Cluster(name=cluster.name, alt_stat_name=cluster.alt_stat_name, type=_discovery(cluster.discovery))
+    message = cluster_pb2.Cluster(name=cluster.name, alt_stat_name=cluster.alt_stat_name)
+    if cluster.discovery is Discovery.DYNAMIC_FORWARD_PROXY:
+        message.cluster_type.CopyFrom(emit_forward_proxy_type(cluster.dns_cache, cluster.dns_family))
+    else:
+        message.type = _discovery(cluster.discovery)
     message.connect_timeout.CopyFrom(emit_duration(cluster.connect_timeout))
     if cluster.panic_threshold is not None:
         message.common_lb_config.healthy_panic_threshold.value = cluster.panic_threshold
@@ -58,6 +63,9 @@ def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
         message.transport_socket.CopyFrom(socket)
     if cluster.bind_address:
         message.upstream_bind_config.source_address.CopyFrom(emit_address(cluster.bind_address, 0).socket_address)
+    if cluster.extra_bind_address:
+        extra = message.upstream_bind_config.extra_source_addresses.add()
+        extra.address.CopyFrom(emit_address(cluster.extra_bind_address, 0).socket_address)
     _set_metadata(message, cluster.metadata)
     return message
 
@@ -72,7 +80,7 @@ def _discovery(discovery: Discovery) -> int:
             kind = cluster_pb2.Cluster.STRICT_DNS
         case Discovery.LOGICAL_DNS:
             kind = cluster_pb2.Cluster.LOGICAL_DNS
-        case Discovery.ORIGINAL_DST:
+        case Discovery.ORIGINAL_DST | Discovery.DYNAMIC_FORWARD_PROXY:
             kind = cluster_pb2.Cluster.ORIGINAL_DST
         case _:
             assert_never(discovery)
@@ -89,7 +97,7 @@ def _set_discovery(message: cluster_pb2.Cluster, cluster: ClusterInput) -> None:
     if cluster.load_assignment is not None:
         message.load_assignment.CopyFrom(emit_endpoints(cluster.load_assignment))
     if cluster.dns_refresh is not None:
-        message.dns_lookup_family = cluster_pb2.Cluster.ALL if cluster.dns_all_families else cluster_pb2.Cluster.V4_ONLY
+        message.dns_lookup_family = cluster_pb2.Cluster.DnsLookupFamily.Value(cluster.dns_family.value)
         message.dns_refresh_rate.CopyFrom(emit_duration(cluster.dns_refresh))
         message.dns_jitter.nanos = _DNS_JITTER_NANOS
         message.respect_dns_ttl = True
@@ -105,6 +113,14 @@ def _set_discovery(message: cluster_pb2.Cluster, cluster: ClusterInput) -> None:
 
 def _set_balancing(message: cluster_pb2.Cluster, balancing: BalancingInput) -> None:
     message.lb_policy = _lb_policy(balancing.policy)
+    if balancing.locality_weighted:
+        message.common_lb_config.locality_weighted_lb_config.SetInParent()
+    if (zones := balancing.zone_aware) is not None:
+        message.common_lb_config.zone_aware_lb_config.SetInParent()
+        if not zones.enabled:
+            message.common_lb_config.zone_aware_lb_config.routing_enabled.SetInParent()  # zero per cent
+        if zones.min_cluster_size is not None:
+            message.common_lb_config.zone_aware_lb_config.min_cluster_size.value = zones.min_cluster_size
     if balancing.ring_size is not None:
         message.ring_hash_lb_config.minimum_ring_size.value = balancing.ring_size
     if balancing.table_size is not None:

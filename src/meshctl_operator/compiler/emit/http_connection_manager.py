@@ -12,7 +12,7 @@ from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.emit.access_log import emit_access_log
 from meshctl_operator.compiler.emit.routes import emit_route_configuration
 from meshctl_operator.compiler.emit.values import emit_duration
-from meshctl_operator.compiler.filters import cors, fault, grpc_stats, grpc_web, router
+from meshctl_operator.compiler.filters import cors, fault, grpc_stats, grpc_web, rbac, router
 from meshctl_operator.compiler.inputs.listeners import EscapedSlashes, HttpConnectionManagerInput
 from meshctl_operator.compiler.ordering import HttpFilterName
 
@@ -72,6 +72,8 @@ def _set_certificate_details(message: hcm_pb2.HttpConnectionManager, details: tu
 
 def _http_filter(name: HttpFilterName) -> hcm_pb2.HttpFilter:
     match name:
+        case HttpFilterName.RBAC:
+            return rbac.http_filter()
         case HttpFilterName.GRPC_WEB:
             return grpc_web.http_filter()
         case HttpFilterName.GRPC_STATS:

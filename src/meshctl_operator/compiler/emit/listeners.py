@@ -15,6 +15,7 @@ from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.emit.access_log import emit_access_log
 from meshctl_operator.compiler.emit.downstream_tls import emit_downstream_tls
+from meshctl_operator.compiler.emit.endpoints import emit_address
 from meshctl_operator.compiler.emit.http_connection_manager import emit_http_connection_manager
 from meshctl_operator.compiler.emit.tcp_proxy import emit_tcp_filters
 from meshctl_operator.compiler.emit.values import emit_duration
@@ -39,8 +40,9 @@ def emit_listener(listener: ListenerInput) -> listener_pb2.Listener:
         name=listener.name,
         traffic_direction=base_pb2.TrafficDirection.Value(listener.direction.value),
     )
-    message.address.socket_address.address = listener.address
-    message.address.socket_address.port_value = listener.port
+    message.address.CopyFrom(emit_address(listener.address, listener.port))
+    for extra in listener.extra_addresses:
+        message.additional_addresses.add().address.CopyFrom(emit_address(extra, listener.port))
     message.filter_chains.extend(_filter_chain(chain) for chain in listener.filter_chains)
     if listener.default_chain is not None:
         message.default_filter_chain.CopyFrom(_filter_chain(listener.default_chain))

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from envoy.config.cluster.v3 import cluster_pb2
 
+from meshctl_operator.compiler.emit.authorities import emit_authority
 from meshctl_operator.compiler.emit.clusters import emit_cluster
 from meshctl_operator.compiler.emit.endpoints import emit_endpoints
 from meshctl_operator.compiler.emit.listeners import emit_listener
 from meshctl_operator.compiler.emit.secrets import emit_secret
+from meshctl_operator.compiler.inputs.authorities import AuthorityInput
 from meshctl_operator.compiler.inputs.clusters import ClusterInput
 from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.listeners import ListenerInput
@@ -31,9 +33,11 @@ SECRET_TYPE: Final = TypeUrl.SECRET
 def cluster_resource(cluster: Planned[ClusterInput]) -> CompiledResource:
     """Return the Cluster, with the name of the endpoint resource that it asks for."""
     message = emit_cluster(cluster.input)
-    eds = message.type == cluster_pb2.Cluster.EDS
+    eds = message.WhichOneof("cluster_discovery_type") == "type" and message.type == cluster_pb2.Cluster.EDS
     eds_name = (message.eds_cluster_config.service_name or message.name) if eds else ""
-    return compiled_resource(CLUSTER_TYPE, message.name, serialised(emit_cluster, cluster.input, message), (cluster.provenance,), eds_name)
+    body = serialised(emit_cluster, cluster.input, message)
+    asked = cluster.input.tls.secrets if cluster.input.tls is not None else ()
+    return compiled_resource(CLUSTER_TYPE, message.name, body, (cluster.provenance,), eds_name, secret_names=asked)
 
 
 def endpoint_resource(endpoints: Planned[EndpointsInput]) -> CompiledResource:
@@ -48,6 +52,12 @@ def listener_resource(listener: Planned[ListenerInput]) -> CompiledResource:
     """Return the Listener."""
     message = emit_listener(listener.input)
     return compiled_resource(LISTENER_TYPE, message.name, serialised(emit_listener, listener.input, message), (listener.provenance,))
+
+
+def authority_resource(secret: Planned[AuthorityInput]) -> CompiledResource:
+    """Return the Secret with the authorities that a cluster trusts."""
+    message = emit_authority(secret.input)
+    return compiled_resource(SECRET_TYPE, message.name, serialised(emit_authority, secret.input, message), (secret.provenance,))
 
 
 def secret_resource(secret: Planned[SecretInput]) -> CompiledResource:

@@ -10,6 +10,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 
 from meshctl_operator.compiler.emit.access_log import emit_access_log
 from meshctl_operator.compiler.emit.values import emit_duration
+from meshctl_operator.compiler.filters import rbac
 from meshctl_operator.compiler.inputs.listeners import TcpProxyInput
 
 _TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"
@@ -34,7 +35,8 @@ def emit_tcp_filters(proxy: TcpProxyInput) -> tuple[listener_components_pb2.Filt
         message.access_log.append(emit_access_log(proxy.access_log))
     entry = listener_components_pb2.Filter(name=_TCP_PROXY)
     entry.typed_config.Pack(message, deterministic=True)
-    return (_mongo(proxy.stat_prefix), entry) if proxy.mongo else (entry,)
+    before = (*((rbac.network_filter(),) if proxy.denied else ()), *((_mongo(proxy.stat_prefix),) if proxy.mongo else ()))
+    return (*before, entry)
 
 
 def _mongo(stat_prefix: str) -> listener_components_pb2.Filter:

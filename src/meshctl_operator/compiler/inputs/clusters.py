@@ -22,6 +22,16 @@ class Discovery(StrEnum):
     STRICT_DNS = "STRICT_DNS"
     LOGICAL_DNS = "LOGICAL_DNS"
     ORIGINAL_DST = "ORIGINAL_DST"
+    DYNAMIC_FORWARD_PROXY = "envoy.clusters.dynamic_forward_proxy"
+    """The host of each request is resolved by DNS (not a discovery type of Envoy's own but an extension)."""
+
+
+class DnsFamily(StrEnum):
+    """Which addresses a DNS cluster asks for (``Cluster.DnsLookupFamily``)."""
+
+    V4_ONLY = "V4_ONLY"
+    V6_ONLY = "V6_ONLY"
+    ALL = "ALL"
 
 
 class LbPolicy(StrEnum):
@@ -53,13 +63,26 @@ class WarmupInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneAwareInput:
+    """Zone-aware routing (``ZoneAwareLbConfig``); disabled it routes 0 % of the requests by zone."""
+
+    enabled: bool
+    min_cluster_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BalancingInput:
-    """Load balancing. ``ring_size`` and ``table_size`` are None where Envoy's default holds."""
+    """Load balancing. ``ring_size`` and ``table_size`` are None where Envoy's default holds.
+
+    ``locality_weighted`` picks a locality by its weight first, ``zone_aware`` prefers the zone of the proxy.
+    """
 
     policy: LbPolicy
     ring_size: int | None = None
     table_size: int | None = None
     warmup: WarmupInput | None = None
+    locality_weighted: bool = False
+    zone_aware: ZoneAwareInput | None = None
 
 
 class ProxyHeader(StrEnum):
@@ -140,13 +163,24 @@ class OutlierInput:
 class UpstreamTlsInput:
     """TLS to the upstream (``UpstreamTlsContext``).
 
-    ``sni`` may be empty. ``trusted_ca`` is a file of certificate authorities on the proxy's host, empty to trust anybody.
+    ``sni`` may be empty. ``trusted_ca`` is a file of certificate authorities on the proxy's host, empty to trust anybody unless
+    ``authority_secret`` names one. Files are on the proxy's host; secrets are SDS names, asked for over ADS.
     """
 
     sni: str = ""
     alpn: tuple[str, ...] = ()
     trusted_ca: str = ""
     subject_alt_names: tuple[str, ...] = ()
+    crl: str = ""
+    certificate: str = ""
+    private_key: str = ""
+    certificate_secret: str = ""
+    authority_secret: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The SDS names that the cluster asks for."""
+        return tuple(name for name in (self.certificate_secret, self.authority_secret) if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +208,8 @@ class ClusterInput:
     """One cluster.
 
     ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
-    what STATIC and DNS clusters carry themselves. ``dns_refresh`` is set for DNS clusters; they look for IPv4 unless ``dns_all_families``. ``port_override`` is for ORIGINAL_DST.
+    what STATIC and DNS clusters carry themselves. ``dns_refresh`` and ``dns_family`` are for DNS clusters, ``dns_cache`` is the name of the
+    cache of a dynamic forward proxy. ``port_override`` is for ORIGINAL_DST. ``extra_bind_address`` is the source address of the other family.
     """
 
     name: str
@@ -187,7 +222,8 @@ class ClusterInput:
     sticky_sessions: bool = False
     load_assignment: EndpointsInput | None = None
     dns_refresh: Duration | None = None
-    dns_all_families: bool = False
+    dns_family: DnsFamily = DnsFamily.V4_ONLY
+    dns_cache: str = ""
     port_override: int | None = None
     keepalive: KeepaliveInput | None = None
     http: HttpInput | None = None
@@ -195,6 +231,7 @@ class ClusterInput:
     tls: UpstreamTlsInput | None = None
     proxy_header: ProxyHeader | None = None
     bind_address: str = ""
+    extra_bind_address: str = ""
     keep_unused_hosts: bool = False
     metadata: MetadataInput = MetadataInput()
 

@@ -31,17 +31,20 @@ class LbEndpointInput:
 
 @dataclass(frozen=True, slots=True)
 class LocalityInput:
-    """The endpoints of one locality and priority; unknown parts of the place are empty."""
+    """The endpoints of one locality and priority; unknown parts of the place are empty. ``share`` is set where a rule gives the weight."""
 
     endpoints: tuple[LbEndpointInput, ...]
     region: str = ""
     zone: str = ""
     sub_zone: str = ""
     priority: int = 0
+    share: int | None = None
 
     @property
     def weight(self) -> int:
-        """The weight of the locality: the sum of its endpoints' weights, as far as Envoy can count."""
+        """The weight of the locality: its share, else the sum of its endpoints' weights, as far as Envoy can count."""
+        if self.share is not None:
+            return self.share
         return min(sum(endpoint.weight for endpoint in self.endpoints), 2**32 - 1)
 
 

@@ -80,7 +80,10 @@ class HttpConnectionManagerInput:
 
 @dataclass(frozen=True, slots=True)
 class TcpProxyInput:
-    """One TCP proxy: a single cluster, or clusters with positive weights. ``mongo`` puts Envoy's Mongo sniffer before it."""
+    """One TCP proxy: a single cluster, or clusters with positive weights. ``mongo`` puts Envoy's Mongo sniffer before it.
+
+    ``denied`` closes every connection before it.
+    """
 
     stat_prefix: str
     clusters: tuple[tuple[str, int], ...]
@@ -88,6 +91,7 @@ class TcpProxyInput:
     max_connection_duration: Duration | None = None
     hash_source_ip: bool = False
     mongo: bool = False
+    denied: bool = False
     access_log: AccessLogInput | None = None
 
 
@@ -133,7 +137,8 @@ class ListenerInput:
 
     ``bind_to_port`` None leaves Envoy's default (it binds). ``detection_timeout`` is the time that the listener filters get, after which
     the connection goes on without their findings; None leaves Envoy's own rule. ``uninspected_ports`` are original destination ports
-    whose protocol is declared, so that HTTP is not sniffed there. ``reuse_port`` False makes a second binder of the port fail.
+    whose protocol is declared, so that HTTP is not sniffed there. ``reuse_port`` False makes a second binder of the port fail. ``address``
+    may be ``unix://`` and a path, with port 0 then; ``extra_addresses`` are those of the other family.
     """
 
     name: str
@@ -142,6 +147,7 @@ class ListenerInput:
     direction: Direction
     filter_chains: tuple[FilterChainInput, ...]
     default_chain: FilterChainInput | None = None
+    extra_addresses: tuple[str, ...] = ()
     bind_to_port: bool | None = None
     reuse_port: bool = True
     use_original_dst: bool = False

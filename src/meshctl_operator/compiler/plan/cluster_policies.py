@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshctl_operator.apis.networking.destination_rule import (
-    ClientTls,
-    ClientTlsMode,
     ConnectionPool,
     ConsistentHash,
     H2UpgradePolicy,
@@ -33,14 +31,13 @@ from meshctl_operator.compiler.inputs.clusters import (
     ProxyHeader,
     RetryBudgetInput,
     UpstreamHttp,
-    UpstreamTlsInput,
     WarmupInput,
+    ZoneAwareInput,
 )
 from meshctl_operator.model import codes
-from meshctl_operator.model.services import Protocol, Service, ServiceRegistry
+from meshctl_operator.model.locality_policies import LocalityPolicy
+from meshctl_operator.model.services import Protocol
 
-SYSTEM_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
-"""The trusted authorities of the proxy's host, where Debian, Ubuntu, Alpine and Envoy's own images keep them."""
 _BARE_RING_SIZE: Final = 1024
 _MAX_RING_SIZE: Final = 8_388_608
 _MAX_TABLE_SIZE: Final = 5_000_011
@@ -242,6 +239,18 @@ def plan_balancing(balancer: LoadBalancer | None, checks: Checks) -> BalancingIn
             return BalancingInput(LbPolicy.LEAST_REQUEST, warmup=warmup)
 
 
+def with_localities(balancing: BalancingInput, policy: LocalityPolicy | None) -> BalancingInput:
+    """Return load balancing with what Envoy has to know about localities."""
+    if policy is None:
+        return balancing
+    zones = policy.zone_aware
+    return replace(
+        balancing,
+        locality_weighted=policy.is_weighted,
+        zone_aware=None if zones is None else ZoneAwareInput(zones.enabled, zones.min_cluster_size),
+    )
+
+
 def _hashing(declared: ConsistentHash, checks: Checks) -> BalancingInput:
     if declared.maglev is not None:
         size = declared.maglev.table_size
@@ -273,39 +282,3 @@ def _warmup(balancer: LoadBalancer, checks: Checks) -> WarmupInput | None:
         minimum_percent=percent if percent is not None and checks.within("warmup.minimumPercent", percent, 0, _PERCENT) else None,
         aggression=aggression if aggression is not None and checks.within("warmup.aggression", aggression, 1e-9, 1e9) else None,
     )
-
-
-# TLS
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPlan:
-    """TLS of a cluster: the context (None for plain text), and how the name of the server is found where the policy names none."""
-
-    context: UpstreamTlsInput | None = None
-    auto_sni: bool = False
-    auto_san_validation: bool = False
-    refused: str = ""
-    """Why there can be no such cluster; empty where there can."""
-
-
-def plan_tls(tls: ClientTls | None, service: Service, protocol: UpstreamHttp | None) -> TlsPlan:
-    """Return TLS to the service. Where TLS is asked for in a way that we cannot do, the cluster is refused: never plain text instead."""
-    if tls is None or tls.mode is ClientTlsMode.DISABLE:
-        return TlsPlan()
-    if tls.mode is not ClientTlsMode.SIMPLE:
-        return TlsPlan(refused=f"tls.mode {tls.mode.value} needs a client certificate")
-    if tls.credential_name:
-        return TlsPlan(refused=f"tls.credentialName {tls.credential_name!r} names a credential of the cluster")
-    verifies = not tls.insecure_skip_verify
-    names = tls.subject_alt_names
-    if not names and service.registry is ServiceRegistry.EXTERNAL:
-        names = service.service_accounts
-    context = UpstreamTlsInput(
-        sni=tls.sni,
-        alpn=("h2",) if protocol is UpstreamHttp.HTTP2 else (),
-        trusted_ca=(tls.ca_certificates or SYSTEM_AUTHORITIES) if verifies else "",
-        subject_alt_names=names if verifies else (),
-    )
-    auto_sni = not tls.sni
-    return TlsPlan(context, auto_sni=auto_sni, auto_san_validation=auto_sni and verifies and not tls.subject_alt_names)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, assert_never
 
 from meshctl_operator.apis.mesh_config import MESH_KEY
-from meshctl_operator.apis.networking.destination_rule import TrafficPolicy
+from meshctl_operator.apis.networking.destination_rule import ClientTlsMode, TrafficPolicy
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.base.hashing import hash_once
@@ -17,6 +17,7 @@ from meshctl_operator.compiler.inputs.clusters import (
     BalancingInput,
     ClusterInput,
     Discovery,
+    DnsFamily,
     HttpInput,
     LbPolicy,
     MetadataInput,
@@ -29,19 +30,23 @@ from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH, outbound_cl
 from meshctl_operator.compiler.plan import cluster_policies as policies
 from meshctl_operator.compiler.plan.localities import by_locality, candidates, usable
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
+from meshctl_operator.compiler.plan.upstream_tls import plan_tls
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
 from meshctl_operator.model.endpoints import Endpoint, endpoints
+from meshctl_operator.model.locality_policies import locality_policy
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.policies import effective_policy, subset_names
-from meshctl_operator.model.proxies import ProxyRole
-from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry
+from meshctl_operator.model.proxies import IpFamilies, ProxyRole
+from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry, TrafficDistribution
 from meshctl_operator.model.vantage import STRANGER
 from meshctl_operator.model.views import OutboundView
 
 ClusterPlans = tuple[Planned[ClusterInput], ...]
 PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
+DYNAMIC_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
+"""What carries the name of its host, so that a proxy can resolve it while the request is there."""
 _UNIX: Final = "unix://"
 
 
@@ -54,6 +59,7 @@ class Client:
     namespace: str
     labels: Labels
     local: bool
+    families: IpFamilies = IpFamilies.V4
     _hash: int = field(init=False, repr=False, compare=False)
 
 
@@ -61,8 +67,8 @@ class Client:
 def clients(view: OutboundView) -> tuple[Client, Client]:
     """Return the client of a view as it is, and as a stranger to what it looks at; the very same ones for each shard."""
     return (
-        Client(view.role, view.namespace, view.labels, view.local),
-        Client(view.role, STRANGER, (), view.local),
+        Client(view.role, view.namespace, view.labels, view.local, view.families),
+        Client(view.role, STRANGER, (), view.local, view.families),
     )
 
 
@@ -110,6 +116,23 @@ def passthrough(ctx: Context) -> ClusterInput:
 # Clusters of a service
 
 
+def dns_cache_name(host: str) -> str:
+    """Return the name of the cache of resolved names that the cluster of a wildcard host shares with the filters before it."""
+    return f"{host}_dfp_dns_cache"
+
+
+def _dns_family(families: IpFamilies) -> DnsFamily:
+    match families:
+        case IpFamilies.V4:
+            return DnsFamily.V4_ONLY
+        case IpFamilies.V6:
+            return DnsFamily.V6_ONLY
+        case IpFamilies.DUAL:
+            return DnsFamily.ALL
+        case _:
+            assert_never(families)
+
+
 def plan_service_clusters(ctx: Context, client: Client, service: Service) -> Compiled[ClusterPlans]:
     """Return the clusters of one service: for each port the service as a whole, then its subsets in the order of the rule."""
     rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
@@ -117,11 +140,12 @@ def plan_service_clusters(ctx: Context, client: Client, service: Service) -> Com
     clusters: list[Planned[ClusterInput]] = []
     provenance = (service.source, *(rule.provenance if rule else ()))
     for port in service.ports:
-        if port.protocol is Protocol.UDP:
+        dynamic = service.resolution is Resolution.DYNAMIC_DNS
+        if port.protocol is Protocol.UDP or (dynamic and port.protocol not in DYNAMIC_PROTOCOLS):
             continue
         whole = effective_policy(ctx, rule, "", port.number)
         inherits_passthrough = policies.is_passthrough(whole.load_balancer)
-        for subset in ("", *subset_names(rule)):
+        for subset in ("",) if dynamic else ("", *subset_names(rule)):
             policy = effective_policy(ctx, rule, subset, port.number) if subset else whole
             target = _Target(client, service, port, rule, subset, policy, inherits_passthrough)
             cluster = _plan_cluster(ctx, target, found)
@@ -153,12 +177,12 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
     checks = policies.Checks(rule.key if rule else MESH_KEY, found)
     pool, outlier = policy.connection_pool, policy.outlier_detection
     protocol = policies.plan_protocol(port.protocol, pool, config.h2_upgrade_policy, sniffs=client.role is ProxyRole.SIDECAR)
-    tls = policies.plan_tls(policy.tls, service, protocol)
+    tls = plan_tls(policy.tls, client.role, service, rule, protocol, found)
     if tls.refused:
-        message = f"{tls.refused}, which is not compiled yet: cluster {target.name} is left out rather than served without TLS"
+        message = f"{tls.refused}: cluster {target.name} is left out rather than served without TLS"
         found.append(
             codes.TLS_NOT_COMPILED.error(
-                rule.key if rule else MESH_KEY, "spec.trafficPolicy", message, hint="use mode SIMPLE with caCertificates, or mode DISABLE"
+                rule.key if rule else MESH_KEY, "spec.trafficPolicy", message, hint="use mode SIMPLE, MUTUAL with certificates, or DISABLE"
             )
         )
         return None
@@ -174,7 +198,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
                 discovery = Discovery.STRICT_DNS  # a logical DNS cluster takes one endpoint
             elif discovery is Discovery.LOGICAL_DNS:
                 assignment = _first_endpoint(assignment)
-        case Discovery.EDS | Discovery.ORIGINAL_DST | Discovery.STATIC:
+        case Discovery.EDS | Discovery.ORIGINAL_DST | Discovery.STATIC | Discovery.DYNAMIC_FORWARD_PROXY:
             pass
         case _:
             assert_never(discovery)
@@ -183,18 +207,25 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         http = replace(http or HttpInput(), auto_sni=True, auto_san_validation=tls.auto_san_validation)
     by_dns = assignment is not None
     original = discovery is Discovery.ORIGINAL_DST
+    forwards = discovery is Discovery.DYNAMIC_FORWARD_PROXY
+    provided = discovery in {Discovery.ORIGINAL_DST, Discovery.DYNAMIC_FORWARD_PROXY}
+    localities = None if provided else locality_policy(ctx, policy, service)
+    prefers_near = service.distribution is not TrafficDistribution.ANY
     return ClusterInput(
         name=target.name,
         discovery=discovery,
-        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED) if original else policies.plan_balancing(policy.load_balancer, checks),
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED)
+        if provided
+        else policies.with_localities(policies.plan_balancing(policy.load_balancer, checks), localities),
         connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
         breakers=policies.plan_breakers(pool, policies.plan_retry_budget(policy.retry_budget, checks)),
         alt_stat_name=(_filled(config.outbound_cluster_stat_name, target) or target.name) + STAT_DELIMITER,
-        panic_threshold=policies.plan_panic_threshold(outlier, checks),
+        panic_threshold=None if forwards else 0 if prefers_near else policies.plan_panic_threshold(outlier, checks),
         sticky_sessions=any(label == "istio.io/persistent-session" and value for label, value in service.labels),
         load_assignment=assignment,
         dns_refresh=config.dns_refresh_rate if by_dns else None,
-        dns_all_families=by_dns and service.race_first_connect,
+        dns_family=DnsFamily.ALL if service.race_first_connect else _dns_family(client.families),
+        dns_cache=dns_cache_name(service.host) if forwards else "",
         port_override=_port_override(target) if original else None,
         keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
         http=http,
@@ -206,7 +237,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
             external=service.mesh_external and not target.subset,
             rule=rule.key if rule else None,
             subset=target.subset,
-            alpn_override=tls.context is None,
+            alpn_override=policy.tls is None or policy.tls.mode not in {ClientTlsMode.SIMPLE, ClientTlsMode.MUTUAL},
         ),
     )
 
@@ -218,6 +249,8 @@ def _discovery(target: _Target, found: list[Diagnostic]) -> Discovery:
     balanced there, and hosts without resolution are resolved by DNS as the client itself would have done.
     """
     client, service = target.client, target.service
+    if service.resolution is Resolution.DYNAMIC_DNS:
+        return Discovery.DYNAMIC_FORWARD_PROXY
     captures = client.role is ProxyRole.SIDECAR and not client.local
     if target.inherits_passthrough or policies.is_passthrough(target.policy.load_balancer):
         if not client.local:
@@ -232,6 +265,8 @@ def _discovery(target: _Target, found: list[Diagnostic]) -> Discovery:
             return Discovery.LOGICAL_DNS if service.race_first_connect else Discovery.STRICT_DNS
         case Resolution.DNS_ROUND_ROBIN_LB:
             return Discovery.LOGICAL_DNS
+        case Resolution.DYNAMIC_DNS:
+            return Discovery.DYNAMIC_FORWARD_PROXY
         case Resolution.PASSTHROUGH if captures:
             return Discovery.ORIGINAL_DST
         case Resolution.PASSTHROUGH:

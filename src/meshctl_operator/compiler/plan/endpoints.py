@@ -9,11 +9,11 @@ from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import split_outbound_cluster
 from meshctl_operator.compiler.plan.clusters import Client
-from meshctl_operator.compiler.plan.localities import Candidate, by_locality, candidates, usable, with_failover
+from meshctl_operator.compiler.plan.localities import Candidate, arranged, candidates, usable
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
 from meshctl_operator.model.endpoints import endpoints
-from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.locality_policies import locality_policy
 from meshctl_operator.model.policies import declared_policy
 from meshctl_operator.model.proxies import NOWHERE
 from meshctl_operator.model.services import Service
@@ -21,10 +21,11 @@ from meshctl_operator.model.views import EndpointView
 
 
 class EndpointReach(NamedTuple):
-    """What of the place of a proxy decides which endpoints it gets, and in which order."""
+    """What of the place of a proxy decides which endpoints it gets, and in which order. ``labels`` are keys of its labels, sorted."""
 
     locality: bool = False
     node: bool = False
+    labels: tuple[str, ...] = ()
 
     def narrowed(self, where: EndpointView) -> EndpointView:
         """Return the place without what does not matter."""
@@ -33,18 +34,26 @@ class EndpointReach(NamedTuple):
             locality=where.locality if self.locality else NOWHERE,
             network="",
             node_name=where.node_name if self.node else "",
+            labels=tuple(pair for pair in where.labels if pair[0] in self.labels) if self.labels else (),
         )
 
     def joined(self, other: EndpointReach) -> EndpointReach:
         """Return what matters to either."""
-        return EndpointReach(self.locality or other.locality, self.node or other.node)
+        if self == other:
+            return self
+        labels = tuple(sorted({*self.labels, *other.labels}))
+        return EndpointReach(self.locality or other.locality, self.node or other.node, labels)
 
 
 def endpoint_reach(ctx: Context, client: Client, service: Service, clusters: tuple[str, ...]) -> EndpointReach:
     """Return what of the place of a proxy matters for the endpoints of a service."""
     rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
-    parts = (split_outbound_cluster(cluster) for cluster in clusters)
-    return EndpointReach(any(found is not None and _fails_over(ctx, rule, found[1], found[0]) for found in parts), service.node_local)
+    reach = EndpointReach(node=service.node_local)
+    for name in map(split_outbound_cluster, clusters):
+        policy = locality_policy(ctx, declared_policy(rule, name[1], name[0]), service) if name is not None else None
+        if policy is not None:
+            reach = reach.joined(EndpointReach(policy.by_locality, labels=policy.label_keys))
+    return reach
 
 
 def plan_endpoints(
@@ -74,18 +83,6 @@ def _plan(
     if name is None or port is None:
         return planned(EndpointsInput(cluster), (service.source,))
     found = usable(every, service, port, rule, name[1])
-    localities = by_locality(found)
-    if _fails_over(ctx, rule, name[1], name[0]):
-        localities = with_failover(localities, where.locality)
+    localities = arranged(found, locality_policy(ctx, declared_policy(rule, name[1], name[0]), service), where)
     sources = dict.fromkeys(candidate.endpoint.source for candidate in found)
     return planned(EndpointsInput(cluster, localities), (service.source, *sources, *(rule.provenance if rule else ())))
-
-
-def _fails_over(ctx: Context, rule: MergedRule | None, subset: str, port: int) -> bool:
-    """Tell whether near endpoints are preferred: once failures are noticed at all, unless the rule or the mesh declines."""
-    policy = declared_policy(rule, subset, port)
-    if policy.outlier_detection is None:
-        return False
-    of_rule = policy.load_balancer.locality_lb_setting if policy.load_balancer else None
-    setting = of_rule or mesh_config(ctx).locality_lb_setting
-    return setting is None or setting.enabled is not False

@@ -218,7 +218,7 @@ class _Binder:
             return UNKNOWN_SERVICE
         found = self._service(destination.host)
         port = destination.port or (found.ports[0].number if found is not None and len(found.ports) == 1 else self._target.port)
-        return outbound_cluster(port, destination.subset, destination.host)
+        return outbound_cluster(port, destination.subset, found.host if found is not None else destination.host)
 
     def _hash_policies(self, destination: DestinationPlan) -> tuple[HashPolicyInput, ...]:
         return _hashed(self._ctx, self._target, self._service(destination.host), destination, self._provenance)

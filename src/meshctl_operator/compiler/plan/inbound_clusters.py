@@ -24,16 +24,17 @@ from meshctl_operator.compiler.names import INBOUND_PASSTHROUGH, inbound_cluster
 from meshctl_operator.compiler.plan import cluster_policies as policies
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.ingress_listeners import Ingress, ingress_listeners
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.policies import effective_policy, inbound_destination_rule
 from meshctl_operator.model.protocols import Protocol
-from meshctl_operator.model.proxies import InterceptionMode
+from meshctl_operator.model.proxies import InterceptionMode, IpFamilies
 from meshctl_operator.model.scopes import inbound_connection_pool
 from meshctl_operator.model.targets import ServiceTarget, all_service_targets, service_targets
 from meshctl_operator.model.views import InboundView
 
 _INBOUND_SOURCE: Final = "127.0.0.6"  # marks what the proxy itself sends to its workload, so that it is not captured again
-_LOOPBACK: Final = "127.0.0.1"
+_INBOUND_SOURCE_V6: Final = "::6"
 _PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
 
 
@@ -46,17 +47,20 @@ def plan_inbound_clusters(ctx: Context, view: InboundView) -> Compiled[tuple[Pla
     """
     clusters: list[Planned[ClusterInput]] = []
     found: list[Diagnostic] = []
-    if view.local is not None or view.interception is not InterceptionMode.NONE:
+    ingress = ctx.derive(ingress_listeners, view)
+    if ingress:
+        clusters += [_plan_ingress(ctx, view, each, found) for each in ingress]
+    elif view.local is not None or view.interception is not InterceptionMode.NONE:
         targets = ctx.derive(all_service_targets, view)
         for target in ctx.derive(service_targets, view):
             served = tuple(each for each in targets if each.target_port == target.target_port)
             clusters.append(_plan_target(ctx, view, target, served, found))
     if view.local is None:
-        clusters.append(planned(ctx.derive(inbound_passthrough), ()))
+        clusters.append(planned(ctx.derive(inbound_passthrough, view.families), ()))
     return Compiled(tuple(clusters), tuple(dict.fromkeys(found)))
 
 
-def inbound_passthrough(ctx: Context) -> ClusterInput:
+def inbound_passthrough(ctx: Context, families: IpFamilies) -> ClusterInput:
     """Return the cluster for captured inbound traffic to ports that no service has."""
     config = mesh_config(ctx)
     default = config.default_traffic_policy
@@ -69,8 +73,44 @@ def inbound_passthrough(ctx: Context) -> ClusterInput:
         breakers=policies.plan_breakers(pool),
         alt_stat_name=INBOUND_PASSTHROUGH + STAT_DELIMITER,
         http=HttpInput(protocol=UpstreamHttp.AS_DOWNSTREAM, idle_timeout=_PASSTHROUGH_IDLE),
-        bind_address=_INBOUND_SOURCE,
+        bind_address=_source(families),
+        extra_bind_address=_INBOUND_SOURCE_V6 if families is IpFamilies.DUAL else "",
     )
+
+
+def _source(families: IpFamilies) -> str:
+    return _INBOUND_SOURCE_V6 if families is IpFamilies.V6 else _INBOUND_SOURCE
+
+
+def _plan_ingress(ctx: Context, view: InboundView, ingress: Ingress, found: list[Diagnostic]) -> Planned[ClusterInput]:
+    """Return the cluster of an ingress listener. The service of that target port, if there is one, lends its DestinationRule."""
+    config = mesh_config(ctx)
+    target = next((each for each in ctx.derive(service_targets, view) if each.target_port == ingress.port), None)
+    rule = ctx.derive(inbound_destination_rule, view.namespace, target.service) if target is not None else None
+    pool = ingress.pool or effective_policy(ctx, rule, "", target.port.number if target is not None else 0).connection_pool
+    checks = policies.Checks(ingress.sidecar if ingress.pool is not None else rule.key if rule else MESH_KEY, found)
+    name = inbound_cluster(ingress.port)
+    host = ServiceInfo(f"{ingress.sidecar.name}.{ingress.sidecar.namespace}", ingress.sidecar.name, ingress.sidecar.namespace)
+    if target is not None:
+        host = ServiceInfo(target.service.host, target.service.name, target.service.namespace)
+    original = not ingress.endpoint
+    loopback = ingress.endpoint in {"127.0.0.1", "::1"} or ingress.endpoint.startswith("unix://")
+    cluster = ClusterInput(
+        name=name,
+        discovery=Discovery.ORIGINAL_DST if original else Discovery.STATIC,
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED if original else LbPolicy.ROUND_ROBIN),
+        connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
+        breakers=policies.plan_breakers(pool),
+        alt_stat_name=name + STAT_DELIMITER,
+        load_assignment=None if original else _only(name, ingress.endpoint, ingress.endpoint_port),
+        keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
+        http=policies.plan_http(_protocol(ingress.protocol, use_client_protocol=_uses_client_protocol(pool)), pool, None, checks),
+        bind_address="" if loopback else _INBOUND_SOURCE_V6 if ":" in ingress.endpoint else _source(view.families),
+        keep_unused_hosts=original,
+        metadata=MetadataInput(services=(host,)),
+    )
+    sources = (ingress.sidecar, *((target.service.source,) if target is not None else ()))
+    return planned(cluster, (*sources, *(rule.provenance if rule else ())))
 
 
 def _plan_target(
@@ -93,10 +133,11 @@ def _plan_target(
         connect_timeout=policies.plan_connect_timeout(pool, config.connect_timeout, checks),
         breakers=policies.plan_breakers(pool),
         alt_stat_name=(_filled(config.inbound_cluster_stat_name, target) or name) + STAT_DELIMITER,
-        load_assignment=_loopback(name, port) if loopback else None,
+        load_assignment=_only(name, view.families.loopback, port) if loopback else None,
         keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
         http=policies.plan_http(_protocol(target.port.protocol, use_client_protocol=_uses_client_protocol(pool)), pool, None, checks),
-        bind_address="" if loopback else _INBOUND_SOURCE,
+        bind_address="" if loopback else _source(view.families),
+        extra_bind_address=_INBOUND_SOURCE_V6 if not loopback and view.families is IpFamilies.DUAL else "",
         keep_unused_hosts=not loopback,
         metadata=MetadataInput(services=services),
     )
@@ -115,8 +156,8 @@ def _protocol(declared: Protocol, *, use_client_protocol: bool) -> UpstreamHttp 
     return UpstreamHttp.HTTP2 if declared.is_http2 else None
 
 
-def _loopback(name: str, port: int) -> EndpointsInput:
-    endpoint = LbEndpointInput(_LOOPBACK, port, EndpointHealth.UNKNOWN)
+def _only(name: str, address: str, port: int) -> EndpointsInput:
+    endpoint = LbEndpointInput(address, port, EndpointHealth.UNKNOWN)
     return EndpointsInput(name, (LocalityInput((endpoint,)),))
 
 

@@ -5,13 +5,20 @@ The mesh has no mutual TLS yet, so every chain is of the shape that Istio gives 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler import listener_codes
-from meshctl_operator.compiler.inputs.listeners import ChainMatchInput, Direction, FilterChainInput, ListenerInput
+from meshctl_operator.compiler.inputs.listeners import (
+    ChainMatchInput,
+    Direction,
+    FilterChainInput,
+    HttpConnectionManagerInput,
+    ListenerInput,
+)
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.inputs.routes import (
     ForwardInput,
@@ -22,20 +29,22 @@ from meshctl_operator.compiler.inputs.routes import (
     VirtualHostInput,
 )
 from meshctl_operator.compiler.names import BLACK_HOLE, INBOUND_PASSTHROUGH, inbound_cluster
+from meshctl_operator.compiler.ordering import HttpFilterName, http_filter_order
 from meshctl_operator.compiler.plan.connection_managers import application_protocols, inbound_manager
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings
 from meshctl_operator.compiler.plan.outbound_services import PortClass, port_class
 from meshctl_operator.compiler.plan.route_retries import plan_retries
 from meshctl_operator.compiler.plan.tcp_routes import plain_proxy
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.ingress_listeners import Ingress, ingress_listeners
 from meshctl_operator.model.mesh import mesh_config
 from meshctl_operator.model.protocols import Protocol
-from meshctl_operator.model.proxies import InterceptionMode, LocalBinding
+from meshctl_operator.model.proxies import InterceptionMode, IpFamilies, LocalBinding, ProxyRole
+from meshctl_operator.model.security import denial
 from meshctl_operator.model.targets import ServiceTarget, all_service_targets, service_targets
 from meshctl_operator.model.views import InboundView
 
 CAPTURE_LISTENER: Final = "virtualInbound"
-WILDCARD: Final = "0.0.0.0"  # noqa: S104  (the capture listener takes redirected traffic for any address of the pod)
 TPROXY_MARK: Final = 1337
 """The mark of connections that the sidecar opens in the name of a client; the interception rules let it through."""
 
@@ -45,28 +54,90 @@ DEFAULT_RETRY: Final = RetryInput(num_retries=2, retry_on="reset-before-request"
 
 def plan_inbound_listeners(ctx: Context, view: InboundView) -> Compiled[tuple[Planned[ListenerInput], ...]]:
     """Return the inbound listeners of a sidecar, by port. Without interception there are none (tracked)."""
-    targets = ctx.derive(service_targets, view)
-    found = _protocol_conflicts(ctx, view, targets)
+    ingress = ctx.derive(ingress_listeners, view)
+    found: tuple[Diagnostic, ...] = ()
+    if ingress:
+        ports = tuple(_ingress_port(ctx, each) for each in ingress)
+    else:
+        targets = ctx.derive(service_targets, view)
+        found = _protocol_conflicts(ctx, view, targets)
+        ports = tuple(_service_port(ctx, target) for target in targets)
     if view.local is not None:
-        return Compiled(tuple(_local(ctx, view, view.local, target) for target in targets), found)
-    if view.interception is InterceptionMode.NONE:
-        return Compiled((), found)
-    return Compiled((_capture(ctx, view, targets),), found)
+        return Compiled(tuple(_local(ctx, view, view.local, port) for port in ports), found)
+    listeners = [_bound(ctx, view, port) for port in ports if port.bound]
+    if view.interception is not InterceptionMode.NONE:
+        listeners.append(_capture(ctx, view, tuple(port for port in ports if not port.bound)))
+    return Compiled(tuple(sorted(listeners, key=lambda listener: listener.input.name)), found)
 
 
-def _capture(ctx: Context, view: InboundView, targets: tuple[ServiceTarget, ...]) -> Planned[ListenerInput]:
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """A port of the workload that is served: ``number`` is the workload's own, ``service_port`` that of its service.
+
+    ``retry`` is what holds for requests to the application. ``address`` is where a ``bound`` one listens.
+    """
+
+    number: int
+    service_port: int
+    protocol: Protocol
+    host: str
+    source: ObjectKey
+    retry: RetryInput | None
+    address: str = ""
+    bound: bool = False
+
+
+def _service_port(ctx: Context, target: ServiceTarget) -> _Port:
+    protocol = target.port.protocol
+    return _Port(target.target_port, target.port.number, protocol, target.service.host, target.service.source, _retry(ctx, protocol))
+
+
+def _ingress_port(ctx: Context, ingress: Ingress) -> _Port:
+    host = f"{ingress.sidecar.name}.{ingress.sidecar.namespace}"
+    retry = _retry(ctx, ingress.protocol)
+    return _Port(ingress.port, ingress.port, ingress.protocol, host, ingress.sidecar, retry, ingress.address, ingress.bound)
+
+
+def _bound(ctx: Context, view: InboundView, port: _Port) -> Planned[ListenerInput]:
+    """Return the listener of one port that the Sidecar has bound, on its own address or on any."""
+    settings = ctx.derive(listener_settings)
+    address = port.address or view.families.wildcard
+    sniffed = port_class(port.protocol) is PortClass.AUTO
+    chains, policies = _target_chains(ctx, view, port, address, destination_port=0)
+    listener = ListenerInput(
+        name=f"{address}_{port.number}",
+        address=address,
+        port=port.number,
+        direction=Direction.INBOUND,
+        filter_chains=chains,
+        bind_to_port=True,
+        http_inspector=sniffed,
+        detection_timeout=settings.detection_timeout if sniffed else None,
+        max_accepts_per_event=1,
+        access_log=settings.access_log,
+    )
+    return planned(listener, (port.source, *policies))
+
+
+def _capture(ctx: Context, view: InboundView, ports: tuple[_Port, ...]) -> Planned[ListenerInput]:
     settings = ctx.derive(listener_settings)
     log = settings.access_log
     loop_guard = FilterChainInput(
         plain_proxy(BLACK_HOLE, log), ChainMatchInput(destination_port=settings.inbound_port), name=f"{CAPTURE_LISTENER}-blackhole"
     )
-    chains = [loop_guard, *_passthrough_chains(settings, view)]
-    for target in targets:
-        chains += _target_chains(ctx, view, target, WILDCARD, destination_port=target.target_port)
+    wildcard = view.families.wildcard
+    refused = ctx.derive(denial, view.namespace, view.labels, ProxyRole.SIDECAR).of_port(0)
+    chains = [loop_guard, *(_guarded(chain, refused) for chain in _passthrough_chains(settings, view))]
+    policies = set(refused)
+    for port in ports:
+        own, keys = _target_chains(ctx, view, port, wildcard, destination_port=port.number)
+        chains += own
+        policies.update(keys)
     transparent = view.interception is InterceptionMode.TPROXY
     listener = ListenerInput(
         name=CAPTURE_LISTENER,
-        address=WILDCARD,
+        address=wildcard,
+        extra_addresses=("::",) if view.families is IpFamilies.DUAL else (),
         port=settings.inbound_port,
         direction=Direction.INBOUND,
         filter_chains=tuple(chains),
@@ -74,12 +145,25 @@ def _capture(ctx: Context, view: InboundView, targets: tuple[ServiceTarget, ...]
         original_dst_filter=True,
         original_src_mark=TPROXY_MARK if transparent else 0,
         http_inspector=True,
-        uninspected_ports=tuple(target.target_port for target in targets if port_class(target.port.protocol) is not PortClass.AUTO),
+        uninspected_ports=tuple(port.number for port in ports if port_class(port.protocol) is not PortClass.AUTO),
         detection_timeout=settings.detection_timeout,
         max_accepts_per_event=1,
         access_log=log,
     )
-    return planned(listener, (target.service.source for target in targets))
+    return planned(listener, (*(port.source for port in ports), *policies))
+
+
+def _guarded(chain: FilterChainInput, policies: tuple[ObjectKey, ...]) -> FilterChainInput:
+    """Return the chain; one that refuses everything where policies that cannot be enforced are for it."""
+    return refusing(chain) if policies else chain
+
+
+def refusing(chain: FilterChainInput) -> FilterChainInput:
+    """Return the chain with a filter that refuses every connection or request."""
+    network = chain.network
+    if isinstance(network, HttpConnectionManagerInput):
+        return replace(chain, network=replace(network, http_filters=http_filter_order((*network.http_filters, HttpFilterName.RBAC))))
+    return replace(chain, network=replace(network, denied=True))
 
 
 def _passthrough_chains(settings: ListenerSettings, view: InboundView) -> tuple[FilterChainInput, ...]:
@@ -100,44 +184,46 @@ def _passthrough_chains(settings: ListenerSettings, view: InboundView) -> tuple[
     )
 
 
-def _local(ctx: Context, view: InboundView, local: LocalBinding, target: ServiceTarget) -> Planned[ListenerInput]:
+def _local(ctx: Context, view: InboundView, local: LocalBinding, port: _Port) -> Planned[ListenerInput]:
     """Return the listener of one target port, bound to the workload's own address on the machine that all share."""
     settings = ctx.derive(listener_settings)
-    sniffed = port_class(target.port.protocol) is PortClass.AUTO
+    sniffed = port_class(port.protocol) is PortClass.AUTO
+    chains, policies = _target_chains(ctx, view, port, local.address, destination_port=0)
     listener = ListenerInput(
-        name=f"{local.address}_{target.target_port}",
+        name=f"{local.address}_{port.number}",
         address=local.address,
-        port=dict(local.ports).get(target.target_port, target.target_port),
+        port=dict(local.ports).get(port.number, port.number),
         direction=Direction.INBOUND,
-        filter_chains=_target_chains(ctx, view, target, local.address, destination_port=0),
+        filter_chains=chains,
         reuse_port=False,
         http_inspector=sniffed,
         detection_timeout=settings.detection_timeout if sniffed else None,
         max_accepts_per_event=1,
         access_log=settings.access_log,
     )
-    return planned(listener, (target.service.source,))
+    return planned(listener, (port.source, *policies))
 
 
 def _target_chains(
-    ctx: Context, view: InboundView, target: ServiceTarget, address: str, *, destination_port: int
-) -> tuple[FilterChainInput, ...]:
-    """Return the chains of one target port: HTTP, TCP, or both where the protocol is sniffed.
+    ctx: Context, view: InboundView, port: _Port, address: str, *, destination_port: int
+) -> tuple[tuple[FilterChainInput, ...], tuple[ObjectKey, ...]]:
+    """Return the chains of one target port: HTTP, TCP, or both where the protocol is sniffed; and the policies that shut them.
 
     ``destination_port`` is 0 where the listener itself stands for the port; a declared protocol needs no match at all then.
     """
+    policies = ctx.derive(denial, view.namespace, view.labels, ProxyRole.SIDECAR).of_port(port.number)
+    chains = _open_chains(ctx, view, port, address, destination_port)
+    return tuple(_guarded(chain, policies) for chain in chains), policies
+
+
+def _open_chains(ctx: Context, view: InboundView, port: _Port, address: str, destination_port: int) -> tuple[FilterChainInput, ...]:
     settings = ctx.derive(listener_settings)
-    kind = port_class(target.port.protocol)
-    name = f"{address}_{target.target_port}"
+    kind = port_class(port.protocol)
+    name = f"{address}_{port.number}"
     plain = ChainMatchInput(destination_port=destination_port, transport_protocol="raw_buffer" if destination_port else "")
-    cluster = inbound_cluster(target.target_port)
-    route = _inline_route(
-        cluster,
-        port=target.port.number,
-        decorator=f"{target.service.host}:{target.port.number}/*",
-        retry=_retry(ctx, target.port.protocol),
-    )
-    manager = inbound_manager(settings, f"inbound_{name};", route, protocol=target.port.protocol, http10=view.http10)
+    cluster = inbound_cluster(port.number)
+    route = _inline_route(cluster, port=port.service_port, decorator=f"{port.host}:{port.service_port}/*", retry=port.retry)
+    manager = inbound_manager(settings, f"inbound_{name};", route, protocol=port.protocol, http10=view.http10)
     tcp = FilterChainInput(plain_proxy(cluster, settings.access_log), plain, name=name)
     match kind:
         case PortClass.HTTP:

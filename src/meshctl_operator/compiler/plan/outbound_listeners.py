@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
@@ -19,15 +19,22 @@ from meshctl_operator.compiler.inputs.listeners import (
     ListenerInput,
 )
 from meshctl_operator.compiler.inputs.planned import Planned, planned
-from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH
+from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH, outbound_cluster
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import outbound_manager
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
-from meshctl_operator.compiler.plan.outbound_services import WILDCARD, Contribution, concerned_view, service_contributions, stranger_view
+from meshctl_operator.compiler.plan.outbound_services import (
+    Contribution,
+    concerned_view,
+    listener_name,
+    service_contributions,
+    stranger_view,
+)
 from meshctl_operator.compiler.plan.tcp_routes import plain_proxy
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.egress_listeners import EgressListener, egress_listeners
 from meshctl_operator.model.protocols import Protocol
-from meshctl_operator.model.proxies import InterceptionMode
+from meshctl_operator.model.proxies import InterceptionMode, IpFamilies
 from meshctl_operator.model.scopes import OutboundMode, scope, scope_shard
 from meshctl_operator.model.vantage import insiders_of_shard
 from meshctl_operator.model.views import OutboundView
@@ -47,20 +54,40 @@ def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[
     if view.http_proxy_port:
         listeners.append(planned(_http_proxy(settings, view), (view.sidecar,)))
     if not view.local:
-        imported = ctx.derive(scope, view)
-        fallback = BLACK_HOLE if imported.outbound_mode is OutboundMode.REGISTRY_ONLY else PASSTHROUGH
+        fallback = fallback_cluster(ctx, view)
         drafts: dict[tuple[str, int], _Draft] = {}
-        wanted = {host: each for number in range(SHARDS) for host, each in ctx.derive(contributions_of_shard, view, number).items()}
-        for service in imported.services:
-            contributions = wanted[service.host]
-            found += contributions.diagnostics
-            for contribution in contributions.value:
-                draft = drafts.setdefault((contribution.address, contribution.port), _Draft(contribution))
-                draft.add(contribution, found)
+        for index, listener in enumerate(ctx.derive(listeners_of, view)):
+            if listener.is_catch_all:
+                for draft in drafts.values():
+                    draft.locked = True  # a listener that the Sidecar declares has the services that it declares for it, and no others
+            narrowed = view if view.sidecar is None else replace(view, listener=index)
+            wanted = {host: each for number in range(SHARDS) for host, each in ctx.derive(contributions_of_shard, narrowed, number).items()}
+            for service in ctx.derive(scope, narrowed).services:
+                contributions = wanted[service.host]
+                found += contributions.diagnostics
+                for contribution in contributions.value:
+                    draft = drafts.setdefault((contribution.address, contribution.port), _Draft(contribution))
+                    draft.add(contribution, found)
         listeners += [draft.listener(settings, view, fallback) for draft in drafts.values() if draft.chains]
         if view.interception is not InterceptionMode.NONE:
             listeners.append(planned(_capture(settings, view, fallback), (view.sidecar,)))
     return Compiled(tuple(sorted(listeners, key=lambda listener: listener.input.name)), tuple(found))
+
+
+def listeners_of(ctx: Context, view: OutboundView) -> tuple[EgressListener, ...]:
+    """Return the egress listeners of a view (tracked)."""
+    return egress_listeners(ctx, view.sidecar, view.interception, view.families.loopback)
+
+
+def fallback_cluster(ctx: Context, view: OutboundView) -> str:
+    """Return where traffic goes that no service takes: to its own destination, to the egress proxy of the Sidecar, or nowhere."""
+    imported = ctx.derive(scope, view)
+    if imported.outbound_mode is OutboundMode.REGISTRY_ONLY:
+        return BLACK_HOLE
+    proxy = imported.egress_proxy
+    if proxy is None:
+        return PASSTHROUGH
+    return outbound_cluster(proxy.port.number if proxy.port is not None else 0, proxy.subset, proxy.host)
 
 
 def contributions_of_shard(ctx: Context, view: OutboundView, number: int) -> dict[str, Compiled[tuple[Contribution, ...]]]:
@@ -69,8 +96,11 @@ def contributions_of_shard(ctx: Context, view: OutboundView, number: int) -> dic
     if not services:
         return {}
     insiders, stranger = ctx.derive(insiders_of_shard, number), stranger_view(view)
+    listener = ctx.derive(listeners_of, view)[view.listener or 0]
     return {
-        service.host: ctx.derive(service_contributions, concerned_view(ctx, view, stranger, service, insiders[service.host]), service)
+        service.host: ctx.derive(
+            service_contributions, concerned_view(ctx, view, stranger, service, insiders[service.host]), service, listener
+        )
         for service in services
     }
 
@@ -80,6 +110,7 @@ class _Draft:
     """One listener in progress. The oldest service, which comes first, decides where nothing tells the connections apart."""
 
     first: Contribution
+    locked: bool = False
     chains: list[FilterChainInput] = field(default_factory=list)
     provenance: dict[ObjectKey, None] = field(default_factory=dict)
     _claims: ChainClaims = field(default_factory=ChainClaims)
@@ -87,6 +118,8 @@ class _Draft:
 
     def add(self, wanted: Contribution, found: list[Diagnostic]) -> None:
         """Add the chains of a service port as far as their connections are free; report what is not."""
+        if self.locked:
+            return
         if self.first.protocol is not wanted.protocol and (self.first.protocol in _SERVER_FIRST or wanted.protocol in _SERVER_FIRST):
             found.append(_conflict(wanted, self.first))
             return
@@ -123,10 +156,10 @@ class _Draft:
             chains, everything = (everything,), None
         elif everything is None:
             everything = FilterChainInput(plain_proxy(fallback, settings.access_log), name="PassthroughFilterChain")
-        bound = view.interception is InterceptionMode.NONE
+        bound = self.first.bound
         http_inspector = any(chain.match.application_protocols for chain in chains)
         listener = ListenerInput(
-            name=f"{self.first.address}_{self.first.port}",
+            name=listener_name(self.first.address, self.first.port),
             address=self.first.address,
             port=self.first.port,
             direction=Direction.OUTBOUND,
@@ -176,7 +209,8 @@ def _capture(settings: ListenerSettings, view: OutboundView, fallback: str) -> L
     catch_all = FilterChainInput(plain_proxy(fallback, log), name=f"{CAPTURE_LISTENER}-catchall-tcp")
     return ListenerInput(
         name=CAPTURE_LISTENER,
-        address=WILDCARD,
+        address=view.families.wildcard,
+        extra_addresses=("::",) if view.families is IpFamilies.DUAL else (),
         port=settings.outbound_port,
         direction=Direction.OUTBOUND,
         filter_chains=(loop_guard, catch_all),

@@ -5,9 +5,10 @@ Planned service by service, so that an edit of one service plans that service ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final
+from typing import Final, assert_never
 
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.hostname import is_ip, matches
@@ -18,9 +19,10 @@ from meshctl_operator.compiler.plan.connection_managers import application_proto
 from meshctl_operator.compiler.plan.listener_settings import listener_settings
 from meshctl_operator.compiler.plan.tcp_routes import L4Client, L4Rule, address_ranges, passes, routed_proxy, server_names, service_proxy
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.egress_listeners import CATCH_ALL, EgressListener
 from meshctl_operator.model.endpoints import endpoints
 from meshctl_operator.model.protocols import Protocol
-from meshctl_operator.model.proxies import InterceptionMode
+from meshctl_operator.model.proxies import IpFamilies
 from meshctl_operator.model.scopes import scope_service
 from meshctl_operator.model.services import Resolution, Service, ServicePort, ServiceRegistry
 from meshctl_operator.model.vantage import STRANGER
@@ -28,7 +30,7 @@ from meshctl_operator.model.views import OutboundView
 from meshctl_operator.model.virtual_services import MESH, ResolvedVirtualService, resolved, scoped_virtual_services
 from meshctl_operator.registry.cells import MESH_L4, Cell, Table
 
-WILDCARD: Final = "0.0.0.0"  # noqa: S104  (outbound listeners are not bound; traffic is redirected to them)
+_FIRST_FREE_PORT: Final = 1024  # those below need privileges
 RESERVED_PORTS: Final = frozenset({15021, 15090})
 """Health and metrics of the sidecar; its two capture ports are settings of the mesh."""
 
@@ -43,7 +45,10 @@ class PortClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """Filter chains that one service port wants on one listener. ``path`` is where the port stands in the object, for findings."""
+    """Filter chains that one service port wants on one listener. ``path`` is where the port stands in the object, for findings.
+
+    ``bound`` says that the listener is a real socket.
+    """
 
     address: str
     port: int
@@ -53,6 +58,7 @@ class Contribution:
     path: str
     chains: tuple[FilterChainInput, ...]
     provenance: tuple[ObjectKey, ...]
+    bound: bool = False
 
 
 def port_class(protocol: Protocol) -> PortClass | None:
@@ -64,35 +70,64 @@ def port_class(protocol: Protocol) -> PortClass | None:
     return PortClass.TCP if protocol.is_tcp else PortClass.AUTO
 
 
-def service_contributions(ctx: Context, view: OutboundView, service: Service) -> Compiled[tuple[Contribution, ...]]:
-    """Return what the ports of a service ask for, in port order (tracked)."""
+def service_contributions(
+    ctx: Context, view: OutboundView, service: Service, listener: EgressListener = CATCH_ALL
+) -> Compiled[tuple[Contribution, ...]]:
+    """Return what the ports of a service ask of an egress listener, in port order (tracked).
+
+    A listener with a port of its own has its own protocol, too, whatever the services say.
+    """
     if service.resolution is Resolution.ALIAS:
         return Compiled(())
     settings = ctx.derive(listener_settings)
     reserved = RESERVED_PORTS | {settings.outbound_port, settings.inbound_port}
     wanted: list[Contribution] = []
     found: list[Diagnostic] = []
-    for index, port in enumerate(service.ports):
+    wildcard = view.families.wildcard
+    for index, port in _listened(service, listener):
         path = f"spec.ports[{index}]"
         kind = port_class(port.protocol)
         if kind is None:
             continue
-        if kind is PortClass.HTTP:
-            binds: tuple[tuple[str, tuple[str, ...]], ...] = ((WILDCARD, ()),)
+        if listener.address:
+            binds: tuple[tuple[str, tuple[str, ...]], ...] = ((listener.address, ()),)
+        elif kind is PortClass.HTTP:
+            binds = ((wildcard, ()),)
         else:
-            binds = _binds(ctx, service, port)
+            binds = _binds(ctx, view, service, port, listener)
+        if listener.bound and view.unprivileged and 0 < port.number < _FIRST_FREE_PORT:
+            message = f"is {port.number}, which a sidecar without privileges cannot bind; no listener is made for it"
+            found.append(listener_codes.PRIVILEGED_PORT.warning(service.source, path, message))
+            continue
         for address, ranges in binds:
-            if address == WILDCARD and port.number in reserved:
+            if address == wildcard and port.number in reserved:
                 message = f"is {port.number}, which sidecars use themselves; no listener is made for it"
                 found.append(listener_codes.RESERVED_PORT.warning(service.source, path, message))
                 continue
-            if address != WILDCARD and view.interception is InterceptionMode.NONE:
-                message = f"{service.host} port {port.number} has address {address}, which a sidecar without interception cannot listen on"
-                found.append(listener_codes.ADDRESS_NOT_CAPTURED.warning(service.source, path, message))
-                continue
-            chains, provenance = _chains(ctx, view, service, port, (address, ranges), found)
-            wanted.append(Contribution(address, port.number, port.protocol, service.host, service.source, path, chains, provenance))
+            chains, provenance = _chains(ctx, view, service, port, _Bind(address, ranges, listener), found)
+            wanted.append(
+                Contribution(address, port.number, port.protocol, service.host, service.source, path, chains, provenance, listener.bound)
+            )
     return Compiled(tuple(wanted), tuple(found))
+
+
+def _listened(service: Service, listener: EgressListener) -> Iterator[tuple[int, ServicePort]]:
+    """Yield the ports to listen on with their places in the service: its own, or the one port of the listener."""
+    if listener.protocol is None:
+        yield from enumerate(service.ports)
+        return
+    index = next((index for index, port in enumerate(service.ports) if port.number == listener.port), 0)
+    if service.ports:
+        yield index, replace(service.ports[index], number=listener.port, protocol=listener.protocol)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bind:
+    """An address to listen on, the ranges that its chains are limited to, and the egress listener that it is for."""
+
+    address: str
+    ranges: tuple[str, ...]
+    listener: EgressListener
 
 
 def headless_addresses(ctx: Context, host: str, namespace: str, port_name: str) -> tuple[str, ...]:
@@ -124,54 +159,93 @@ def concerned_view(ctx: Context, view: OutboundView, stranger: OutboundView, ser
 
 def stranger_view(view: OutboundView) -> OutboundView:
     """Return the view without namespace, labels and Sidecar."""
-    return OutboundView(view.role, STRANGER, "", interception=view.interception, http10=view.http10, local=view.local)
+    return replace(view, namespace=STRANGER, dns_domain="", labels=(), sidecar=None, listener=None, http_proxy_port=0)
 
 
-def _binds(ctx: Context, service: Service, port: ServicePort) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _binds(
+    ctx: Context, view: OutboundView, service: Service, port: ServicePort, listener: EgressListener
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return listen addresses of a TCP or sniffed port, each with the address ranges that its chains are limited to."""
+    wildcard = view.families.wildcard
     plain = tuple(address for address in service.addresses if "/" not in address)
-    if service.registry is ServiceRegistry.KUBERNETES and any(":" not in address for address in plain):
-        plain = tuple(address for address in plain if ":" not in address)  # the second family of a dual-stack service is not captured
+    if service.registry is ServiceRegistry.KUBERNETES:
+        plain = _of_families(plain, view.families)
     ranges = tuple(sorted(address for address in service.addresses if "/" in address))
     binds = tuple((address, ()) for address in plain)
     if ranges:
-        return (*binds, (WILDCARD, ranges))
+        return (*binds, (wildcard, ranges))
     if binds:
         return binds
-    if service.resolution is not Resolution.PASSTHROUGH:
-        return ((WILDCARD, ()),)
+    if service.resolution is not Resolution.PASSTHROUGH or not listener.is_catch_all:
+        return ((wildcard, ()),)
     addresses = ctx.derive(headless_addresses, service.host, service.namespace, port.name)
     if not addresses and service.registry is not ServiceRegistry.KUBERNETES and not service.selector:
-        return ((WILDCARD, ()),)
+        return ((wildcard, ()),)
     return tuple((address, ()) for address in addresses)
 
 
+def _of_families(addresses: tuple[str, ...], families: IpFamilies) -> tuple[str, ...]:
+    """Return the addresses of the families of the proxy; all of them where none is left: no proxy can be without a listener."""
+    match families:
+        case IpFamilies.V4:
+            found = tuple(address for address in addresses if ":" not in address)
+        case IpFamilies.V6:
+            found = tuple(address for address in addresses if ":" in address)
+        case IpFamilies.DUAL:
+            found = addresses
+        case _:
+            assert_never(families)
+    return found or addresses
+
+
 def _chains(
-    ctx: Context,
-    view: OutboundView,
-    service: Service,
-    port: ServicePort,
-    bind: tuple[str, tuple[str, ...]],
-    found: list[Diagnostic],
+    ctx: Context, view: OutboundView, service: Service, port: ServicePort, bind: _Bind, found: list[Diagnostic]
 ) -> tuple[tuple[FilterChainInput, ...], tuple[ObjectKey, ...]]:
     kind = port_class(port.protocol)
-    address, ranges = bind
-    if kind is PortClass.HTTP:
-        return (ctx.derive(http_chain, view.http10, WILDCARD, port.number, str(port.number), port.protocol),), (service.source,)
-    chains, provenance = _l4_chains(ctx, view, service, port, ranges, wildcard=address == WILDCARD, found=found)
+    wildcard = bind.address == view.families.wildcard
+    shared_route = bind.listener.route or str(port.number)
+    if kind is PortClass.HTTP:  # it has any other address to itself
+        chain = HttpChain(view.http10, bind.address, port.number, shared_route, port.protocol, sniffed=wildcard)
+        return (ctx.derive(http_chain, chain),), (service.source,)
+    chains, provenance = _l4_chains(ctx, view, service, port, bind, wildcard=wildcard, found=found)
     if kind is PortClass.AUTO:
-        route = str(port.number) if address == WILDCARD else f"{service.host}:{port.number}"
-        chains = (*chains, ctx.derive(http_chain, view.http10, address, port.number, route, port.protocol))
+        route = shared_route if wildcard or not bind.listener.is_catch_all else f"{service.host}:{port.number}"
+        chain = HttpChain(view.http10, bind.address, port.number, route, port.protocol, sniffed=True)
+        chains = (*chains, ctx.derive(http_chain, chain))
     return chains, provenance
 
 
-def http_chain(ctx: Context, http10: bool, address: str, port: int, route: str, protocol: Protocol) -> FilterChainInput:  # noqa: FBT001  (parameters of derivations are positional)
-    """Return the chain that takes what is recognised as plain HTTP (tracked)."""
-    settings = ctx.derive(listener_settings)
-    return FilterChainInput(
-        outbound_manager(settings, f"{address}_{port}", route, protocol=protocol, http10=http10),
-        ChainMatchInput(transport_protocol="raw_buffer", application_protocols=application_protocols(http10=http10)),
+@dataclass(frozen=True, slots=True)
+class HttpChain:
+    """A chain that takes HTTP: only what is recognised as plain HTTP where it is ``sniffed``, else everything."""
+
+    http10: bool
+    address: str
+    port: int
+    route: str
+    protocol: Protocol
+    sniffed: bool
+
+
+def http_chain(ctx: Context, chain: HttpChain) -> FilterChainInput:
+    """Return the chain (tracked)."""
+    manager = outbound_manager(
+        ctx.derive(listener_settings),
+        listener_name(chain.address, chain.port),
+        chain.route,
+        protocol=chain.protocol,
+        http10=chain.http10,
+        absolute_url=chain.protocol is Protocol.HTTP_PROXY,
     )
+    if not chain.sniffed:
+        return FilterChainInput(manager)
+    match = ChainMatchInput(transport_protocol="raw_buffer", application_protocols=application_protocols(http10=chain.http10))
+    return FilterChainInput(manager, match)
+
+
+def listener_name(address: str, port: int) -> str:
+    """Return ``<address>_<port>``, or the path of a socket."""
+    return f"{address}_{port}" if port else address
 
 
 def _l4_chains(
@@ -179,14 +253,16 @@ def _l4_chains(
     view: OutboundView,
     service: Service,
     port: ServicePort,
-    ranges: tuple[str, ...],
+    bind: _Bind,
     *,
     wildcard: bool,
     found: list[Diagnostic],
 ) -> tuple[tuple[FilterChainInput, ...], tuple[ObjectKey, ...]]:
     client = L4Client(view.namespace, view.labels, MESH, port.number, lambda host: scope_service(ctx, view, host))
     rules = [item for item in ctx.derive(l4_virtual_services, view) if any(matches(service.host, host) for host in item.hosts)]
-    planner = _L4Chains(ctx, client, service, port, ranges, found)
+    if not bind.listener.is_catch_all and len(service.ports) == 1:
+        port = replace(port, number=service.ports[0].number)
+    planner = _L4Chains(ctx, client, service, port, bind.ranges, found)
     if port.protocol in {Protocol.HTTPS, Protocol.TLS}:
         planner.add_tls(rules)
         if not planner.chains:

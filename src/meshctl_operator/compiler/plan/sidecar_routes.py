@@ -14,19 +14,23 @@ from meshctl_operator.compiler.inputs.routes import (
     RouteMatchInput,
     VirtualHostInput,
 )
-from meshctl_operator.compiler.names import PASSTHROUGH
+from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH
 from meshctl_operator.compiler.plan.domains import domain_name
 from meshctl_operator.compiler.plan.http_routes import plan_default_route, plan_routes
+from meshctl_operator.compiler.plan.outbound_listeners import fallback_cluster, listeners_of
 from meshctl_operator.compiler.plan.sidecar_hosts import HostEntry, PortHosts, plan_hosts
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.model.scopes import OutboundMode, scope
 from meshctl_operator.model.views import OutboundView
 
 HTTP_PROXY: Final = "http_proxy"
 
-ALLOW_ANY: Final = VirtualHostInput(
-    "allow_any", ("*",), (RouteInput(match=RouteMatchInput(), action=ForwardInput(PASSTHROUGH), name="allow_any"),)
-)
+
+def allow_any(cluster: str) -> VirtualHostInput:
+    """Return the virtual host that sends requests for unknown hosts to a cluster."""
+    return VirtualHostInput("allow_any", ("*",), (RouteInput(match=RouteMatchInput(), action=ForwardInput(cluster), name="allow_any"),))
+
+
+ALLOW_ANY: Final = allow_any(PASSTHROUGH)
 """Requests for unknown hosts go where the client meant them to go."""
 
 BLOCK_ALL: Final = VirtualHostInput(
@@ -56,9 +60,10 @@ def plan_sidecar_hosts(ctx: Context, view: OutboundView, name: str) -> tuple[tup
 
     Names are those that listeners ask for: ``9080``, ``host:port`` and ``http_proxy``; any other has none.
     """
-    wanted = RouteName.parse(name)
-    if wanted is None:
+    asked = route_view(ctx, view, name)
+    if asked is None:
         return PortHosts(()).by_shard()
+    view, wanted = asked
     hosts = ctx.derive(plan_hosts, view, wanted.port)
     if wanted.host:
         found = [replace(entry, domains=("*",)) for entry in hosts.entries if _owns(entry, wanted)][:1]
@@ -80,24 +85,51 @@ def plan_catch_all(ctx: Context, view: OutboundView, name: str) -> VirtualHostIn
 
     A proxy of the local mesh has no way to pass anything on, since nothing is captured: it answers 502.
     """
-    wanted = RouteName.parse(name)
-    if wanted is None or wanted.host:
+    asked = route_view(ctx, view, name)
+    if asked is None or asked[1].host:
         return None
+    view, wanted = asked
     if any("*" in entry.domains for entry in ctx.derive(plan_hosts, view, wanted.port).entries):
         return None
-    blocked = view.local or ctx.derive(scope, view).outbound_mode is OutboundMode.REGISTRY_ONLY
-    return BLOCK_ALL if blocked else ALLOW_ANY
+    cluster = fallback_cluster(ctx, view)
+    if view.local or cluster == BLACK_HOLE:
+        return BLOCK_ALL
+    return ALLOW_ANY if cluster == PASSTHROUGH else allow_any(cluster)
 
 
-def sidecar_shell(name: str) -> RouteConfigurationInput:
-    """Return the route configuration of that name without its virtual hosts.
+def sidecar_shell(name: str, *, all_ports: bool = False) -> RouteConfigurationInput:
+    """Return the route configuration of that name without its virtual hosts; with ``all_ports`` hosts are told apart by port.
 
     A name that nothing stands for (any more) keeps its shell, so that every request is answered 404.
     """
     wanted = RouteName.parse(name)
-    if wanted is None:
+    if wanted is None and not all_ports:
         return empty_route_configuration(name)
-    return RouteConfigurationInput(name, ignore_port_in_host_matching=wanted.port != 0)
+    return RouteConfigurationInput(name, ignore_port_in_host_matching=not all_ports and wanted is not None and wanted.port != 0)
+
+
+def route_view(ctx: Context, view: OutboundView, name: str) -> tuple[OutboundView, RouteName] | None:
+    """Return the view and what is asked of it by the name of a route configuration; None where no listener of the view has it.
+
+    Under a Sidecar a route configuration knows what its egress listener imports. That of a proxy port or socket has all ports (port 0).
+    """
+    wanted = RouteName.parse(name)
+    if view.sidecar is None or name == HTTP_PROXY:
+        return None if wanted is None else (view, wanted)
+    listeners = ctx.derive(listeners_of, view)
+    for index, listener in enumerate(listeners):
+        if listener.is_catch_all:
+            return None if wanted is None else (replace(view, listener=index), wanted)
+        if listener.route == name:
+            number = 0 if listener.serves_all_ports else listener.port
+            return replace(view, listener=index), RouteName(number)
+    return None
+
+
+def serves_all_ports(ctx: Context, view: OutboundView, name: str) -> bool:
+    """Tell whether a route configuration tells services apart by host and port."""
+    asked = route_view(ctx, view, name)
+    return asked is not None and not asked[1].port
 
 
 def empty_route_configuration(name: str) -> RouteConfigurationInput:

@@ -162,7 +162,7 @@ def _cluster(ctx: Context, client: L4Client, route: RouteDestination, place: _Pl
             message = f'is "{destination.subset}", which no DestinationRule for "{destination.host}" defines'
             hint = f'did you mean "{close[0]}"?' if close else None
             found.append(codes.UNKNOWN_SUBSET.warning(place.subject, f"{place.path}.subset", message, hint=hint))
-    return outbound_cluster(number, destination.subset, destination.host)
+    return outbound_cluster(number, destination.subset, service.host)
 
 
 def _numbers(service: Service) -> str:

@@ -128,9 +128,9 @@ def test_warned(settings: str, code: str, path: str) -> None:
 
 
 def test_failover_with_outlier_detection() -> None:
-    """Failover beside outlier detection is fine, but for not being compiled yet."""
+    """Failover beside outlier detection is fine."""
     spec = "{host: a, trafficPolicy: {outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: [{from: r1, to: r2}]}}}}"
-    assert [code for code, _ in warnings_of("DestinationRule", spec)] == ["MC1902"]
+    assert warnings_of("DestinationRule", spec) == []
 
 
 def test_primes() -> None:

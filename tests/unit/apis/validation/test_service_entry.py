@@ -124,7 +124,6 @@ WARNED = {
         "MC1031",
         "spec.workloadSelector.labels",
     ),
-    "dynamic": (f"{{hosts: ['*.a.com'], {HTTP}, resolution: DYNAMIC_DNS}}", "MC1902", "spec.resolution"),
 }
 
 

@@ -23,13 +23,22 @@ def test_one_cluster() -> None:
 
 def test_weighted_clusters_and_settings() -> None:
     """Several clusters carry weights; times, hashing and log are set where known."""
-    proxy = TcpProxyInput("p", (("a", 1), ("b", 2)), Duration.of(seconds=5), Duration.of(seconds=9), True, False, AccessLogInput("/x", "y"))  # noqa: FBT003  (the fields in order)
+    proxy = TcpProxyInput(
+        "p", (("a", 1), ("b", 2)), Duration.of(seconds=5), Duration.of(seconds=9), hash_source_ip=True, access_log=AccessLogInput("/x", "y")
+    )
     (entry,) = emit_tcp_filters(proxy)
     config = as_json(entry)["typed_config"]
     assert config["weighted_clusters"] == {"clusters": [{"name": "a", "weight": 1}, {"name": "b", "weight": 2}]}
     assert (config["idle_timeout"], config["max_downstream_connection_duration"]) == ("5s", "9s")
     assert config["hash_policy"] == [{"source_ip": {}}]
     assert len(config["access_log"]) == 1
+
+
+def test_denied() -> None:
+    """A denied proxy has a filter before it that lets nobody pass."""
+    guard, proxy = emit_tcp_filters(TcpProxyInput("p", (("c", 1),), denied=True))
+    assert as_json(guard)["typed_config"]["rules"] == {}
+    assert (guard.name, proxy.name) == ("envoy.filters.network.rbac", "envoy.filters.network.tcp_proxy")
 
 
 def test_mongo() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.networking.destination_rule import (
-    ClientTls,
     ConnectionPool,
     H2UpgradePolicy,
     LoadBalancer,
@@ -27,27 +26,15 @@ from meshctl_operator.compiler.inputs.clusters import (
     LbPolicy,
     OutlierInput,
     UpstreamHttp,
-    UpstreamTlsInput,
     WarmupInput,
+    ZoneAwareInput,
 )
 from meshctl_operator.compiler.plan import cluster_policies as policies
-from meshctl_operator.model.services import Protocol, Resolution, Service, ServiceRegistry
+from meshctl_operator.model.locality_policies import LocalityPolicy, ZoneAware
+from meshctl_operator.model.services import Protocol
 
 RULE = ObjectKey(Kind.DESTINATION_RULE, "default", "rule")
 DEFAULT = Duration.of(seconds=10)
-KUBERNETES = Service(
-    "web.default.svc.cluster.local",
-    "web",
-    "default",
-    ServiceRegistry.KUBERNETES,
-    Resolution.CLIENT_SIDE_LB,
-    (),
-    RULE,
-    service_accounts=("acc",),
-)
-EXTERNAL = Service(
-    "a.example.com", "a.example.com", "default", ServiceRegistry.EXTERNAL, Resolution.DNS_LB, (), RULE, service_accounts=("a.example.com",)
-)
 
 
 @pytest.fixture
@@ -253,57 +240,17 @@ def test_passthrough_is_no_hash() -> None:
     assert not policies.is_passthrough(None)
 
 
-def tls(**fields: Any) -> ClientTls:
-    """Return TLS settings."""
-    return ClientTls.model_validate(fields)
-
-
-SYSTEM = policies.SYSTEM_AUTHORITIES
-
-
 @pytest.mark.parametrize(
-    ("declared", "service", "protocol", "expected"),
+    ("policy", "expected"),
     [
-        (None, EXTERNAL, None, policies.TlsPlan()),
-        (tls(), EXTERNAL, None, policies.TlsPlan()),
-        (tls(mode="DISABLE", sni="x"), EXTERNAL, None, policies.TlsPlan()),
-        (tls(mode="SIMPLE", sni="x"), KUBERNETES, None, policies.TlsPlan(UpstreamTlsInput("x", trusted_ca=SYSTEM))),
-        (
-            tls(mode="SIMPLE"),
-            KUBERNETES,
-            UpstreamHttp.HTTP2,
-            policies.TlsPlan(UpstreamTlsInput(alpn=("h2",), trusted_ca=SYSTEM), auto_sni=True, auto_san_validation=True),
-        ),
-        (
-            tls(mode="SIMPLE", subjectAltNames=["b"]),
-            EXTERNAL,
-            None,
-            policies.TlsPlan(UpstreamTlsInput(trusted_ca=SYSTEM, subject_alt_names=("b",)), auto_sni=True),
-        ),
-        (
-            tls(mode="SIMPLE", caCertificates="/ca.pem", sni="x"),
-            EXTERNAL,
-            None,
-            policies.TlsPlan(UpstreamTlsInput("x", trusted_ca="/ca.pem", subject_alt_names=("a.example.com",))),
-        ),
-        (tls(mode="SIMPLE", insecureSkipVerify=True), EXTERNAL, None, policies.TlsPlan(UpstreamTlsInput(), auto_sni=True)),
+        (None, BalancingInput(LbPolicy.RANDOM)),
+        (LocalityPolicy(fails_over=True), BalancingInput(LbPolicy.RANDOM)),
+        (LocalityPolicy(fails_over=True, failover=(("a", "b"),)), BalancingInput(LbPolicy.RANDOM, locality_weighted=True)),
+        (LocalityPolicy(failover=(("a", "b"),)), BalancingInput(LbPolicy.RANDOM)),
+        (LocalityPolicy(distribute=(("a", (("b", 100),)),)), BalancingInput(LbPolicy.RANDOM, locality_weighted=True)),
+        (LocalityPolicy(zone_aware=ZoneAware(min_cluster_size=3)), BalancingInput(LbPolicy.RANDOM, zone_aware=ZoneAwareInput(True, 3))),  # noqa: FBT003  (the fields in order)
     ],
 )
-def test_tls(declared: ClientTls | None, service: Service, protocol: UpstreamHttp | None, expected: policies.TlsPlan) -> None:
-    """SIMPLE trusts the named or the system's authorities, takes SNI from the request where none is named, and checks names."""
-    assert policies.plan_tls(declared, service, protocol) == expected
-
-
-@pytest.mark.parametrize(
-    ("declared", "why"),
-    [
-        (tls(mode="MUTUAL", clientCertificate="/c", privateKey="/k"), "MUTUAL"),
-        (tls(mode="ISTIO_MUTUAL"), "ISTIO_MUTUAL"),
-        (tls(mode="SIMPLE", credentialName="cred"), "'cred'"),
-    ],
-)
-def test_tls_that_is_refused(declared: ClientTls, why: str) -> None:
-    """What needs a client certificate or a credential is refused, with the reason."""
-    found = policies.plan_tls(declared, EXTERNAL, None)
-    assert why in found.refused
-    assert found.context is None
+def test_localities(policy: LocalityPolicy | None, expected: BalancingInput) -> None:
+    """Envoy is told of localities only where their weights or zones decide."""
+    assert policies.with_localities(BalancingInput(LbPolicy.RANDOM), policy) == expected

@@ -11,6 +11,7 @@ from meshctl_operator.compiler.findings import mesh_findings
 from meshctl_operator.compiler.inputs.clusters import (
     ClusterInput,
     Discovery,
+    DnsFamily,
     HttpInput,
     LbPolicy,
     ProxyHeader,
@@ -192,17 +193,16 @@ def test_logical_dns_has_one_endpoint() -> None:
     race = "istio.io/connect-strategy: RACE_FIRST_TCP_CONNECT"
     one = only(entry("resolution: DNS", annotations=race))
     two = only(entry("resolution: DNS, endpoints: [{address: b.example.com}, {address: c.example.com}]", annotations=race))
-    assert (one.discovery, one.dns_all_families) == (Discovery.LOGICAL_DNS, True)
-    assert (two.discovery, two.dns_all_families) == (Discovery.STRICT_DNS, True)
+    assert (one.discovery, one.dns_family) == (Discovery.LOGICAL_DNS, DnsFamily.ALL)
+    assert (two.discovery, two.dns_family) == (Discovery.STRICT_DNS, DnsFamily.ALL)
     robin = only(entry("resolution: DNS_ROUND_ROBIN, endpoints: [{address: b.example.com}]"))
     assert robin.load_assignment
     assert [len(each.endpoints) for each in robin.load_assignment.localities] == [1]
 
 
-@pytest.mark.parametrize("tls", ["{mode: MUTUAL}", "{mode: ISTIO_MUTUAL}", "{mode: SIMPLE, credentialName: ca}"])
-def test_tls_that_we_cannot_do_is_never_plain_text(tls: str) -> None:
+def test_tls_that_we_cannot_do_is_never_plain_text() -> None:
     """Where TLS is asked for and cannot be had, the cluster is left out and an error says so; other clusters stay."""
-    text = kubernetes() + rule(f"subsets: [{{name: v1, trafficPolicy: {{tls: {tls}}}}}]")
+    text = kubernetes() + rule("subsets: [{name: v1, trafficPolicy: {tls: {mode: MUTUAL}}}]")
     assert list(clusters(text)) == [f"80||{WEB}"]
     assert findings(text) == [("MC2313", "error")]
 

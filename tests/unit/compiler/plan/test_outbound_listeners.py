@@ -140,12 +140,12 @@ def test_tproxy() -> None:
 
 
 def test_without_interception() -> None:
-    """Without interception listeners are bound and there is no capture; a VIP cannot be bound and is said to be left out."""
+    """Without interception listeners are bound to the proxy's own machine, and there is no capture."""
     view = OutboundView(ProxyRole.SIDECAR, "default", "default.svc.cluster.local", interception=InterceptionMode.NONE)
     compiled = plan(service("a", HTTP) + service("b", "{name: tcp, port: 5432}"), view)
-    assert list(by_name(compiled)) == ["0.0.0.0_9080"]
-    assert by_name(compiled)["0.0.0.0_9080"].bind_to_port is True
-    assert [finding.code for finding in compiled.diagnostics] == ["MC2282"]
+    assert list(by_name(compiled)) == ["127.0.0.1_5432", "127.0.0.1_9080"]
+    assert by_name(compiled)["127.0.0.1_9080"].bind_to_port is True
+    assert compiled.diagnostics == ()
 
 
 def test_http_proxy_port() -> None:
