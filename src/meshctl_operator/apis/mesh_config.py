@@ -44,7 +44,7 @@ class UnsupportedPolicies(StrEnum):
 class MeshOutboundTrafficPolicy(LenientModel):
     """What happens to traffic for unknown hosts. A block without mode means REGISTRY_ONLY, as in protobuf."""
 
-    mode: Annotated[OutboundMode, validated_only("it is read as ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS")] = OutboundMode.REGISTRY_ONLY
+    mode: OutboundMode = OutboundMode.REGISTRY_ONLY
 
 
 class AccessLogEncoding(StrEnum):

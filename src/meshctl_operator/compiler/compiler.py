@@ -16,6 +16,7 @@ from meshctl_operator.compiler.inputs.clusters import ClusterInput
 from meshctl_operator.compiler.inputs.listeners import ListenerInput, rds_names, secret_names
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.outbound import outbound_clusters, outbound_endpoints, upstream_secret_names, view_reach
+from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, with_caches
 from meshctl_operator.compiler.plan.gateway_listeners import plan_gateway_listeners
 from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
 from meshctl_operator.compiler.plan.inbound_listeners import plan_inbound_listeners, refusing
@@ -26,8 +27,9 @@ from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource,
 from meshctl_operator.compiler.routes import RouteTable, gateway_route, sidecar_route, virtual_hosts
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes, projection
+from meshctl_operator.model.dynamic_hosts import visible_dynamic_hosts
 from meshctl_operator.model.mesh import mesh_settings
-from meshctl_operator.model.proxies import Proxy, ProxyRole
+from meshctl_operator.model.proxies import IpFamilies, Proxy, ProxyRole
 from meshctl_operator.model.security import denial
 from meshctl_operator.model.views import EndpointView, GatewayView, InboundView, OutboundView, SecretView
 from meshctl_operator.xds.resources import TypeUrl
@@ -190,6 +192,9 @@ def router_listeners(ctx: Context, view: GatewayView) -> Compiled[_Listeners]:
     plan = plan_gateway_listeners(ctx, view)
     policies = ctx.derive(denial, view.namespace, view.labels, ProxyRole.ROUTER).policies
     listeners = tuple(_refusing(listener, policies) for listener in plan.value) if policies else plan.value
+    caches = tuple(dns_cache(host, IpFamilies.V4) for host, ports in ctx.derive(visible_dynamic_hosts, view.namespace) if ports)
+    if caches:
+        listeners = tuple(replace(listener, input=with_caches(listener.input, caches)) for listener in listeners)
     return Compiled(_listeners(ctx, listeners), plan.diagnostics)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 BLACK_HOLE: Final = "BlackHoleCluster"
 PASSTHROUGH: Final = "PassthroughCluster"
+ANY_HOST: Final = "AllowAnyDynamicDNSCluster"
 INBOUND_PASSTHROUGH: Final = "InboundPassthroughCluster"
 
 

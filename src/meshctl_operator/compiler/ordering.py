@@ -10,7 +10,7 @@ class HttpFilterName(StrEnum):
     """The HTTP filters that a connection manager may carry, in the order in which a request passes them.
 
     The order is Istio's: who may enter at all first, then protocol bridges, then statistics (they must see what the client sent), then faults (an injected
-    delay must not depend on CORS), then CORS; the router ends the chain. Filters named ``istio.*`` are not in stock Envoy and left out.
+    delay must not depend on CORS), then CORS; names are resolved last; the router ends the chain. Filters named ``istio.*`` are not in stock Envoy and left out.
     """
 
     RBAC = "envoy.filters.http.rbac"
@@ -18,6 +18,7 @@ class HttpFilterName(StrEnum):
     GRPC_STATS = "envoy.filters.http.grpc_stats"
     FAULT = "envoy.filters.http.fault"
     CORS = "envoy.filters.http.cors"
+    DYNAMIC_FORWARD_PROXY = "envoy.filters.http.dynamic_forward_proxy"
     ROUTER = "envoy.filters.http.router"
 
 

@@ -15,7 +15,7 @@ from meshctl_operator.compiler.plan.endpoints import EndpointReach, endpoint_rea
 from meshctl_operator.compiler.plan.outbound_services import stranger_view
 from meshctl_operator.compiler.resources import CompiledResource, Resources
 from meshctl_operator.incremental.context import Context, firewall
-from meshctl_operator.model.proxies import ProxyRole
+from meshctl_operator.model.proxies import IpFamilies, ProxyRole
 from meshctl_operator.model.scopes import scope_shard
 from meshctl_operator.model.services import Service
 from meshctl_operator.model.vantage import STRANGER, insiders_of_shard
@@ -37,7 +37,7 @@ def outbound_clusters(ctx: Context, view: OutboundView) -> Compiled[Resources]:
     """Return the clusters of everything that the view can send to, and the fixed ones (tracked)."""
     shards = [ctx.derive(cluster_shard, view, number) for number in range(SHARDS)]
     services = ShardedMap(tuple(shard.value for shard in shards))
-    fixed = {name: cluster for name, cluster in ctx.derive(_fixed_clusters, view.role).items() if name not in services}
+    fixed = {name: cluster for name, cluster in ctx.derive(_fixed_clusters, view.role, view.families).items() if name not in services}
     return Compiled(services.with_items(fixed), tuple(finding for shard in shards for finding in shard.diagnostics))
 
 
@@ -108,8 +108,8 @@ def _service_clusters(ctx: Context, client: Client, service: Service) -> Compile
     return Compiled(_by_name(map(cluster_resource, plan.value)), plan.diagnostics)
 
 
-def _fixed_clusters(ctx: Context, role: ProxyRole) -> dict[str, CompiledResource]:
-    return _by_name(map(cluster_resource, plan_fixed_clusters(ctx, role)))
+def _fixed_clusters(ctx: Context, role: ProxyRole, families: IpFamilies) -> dict[str, CompiledResource]:
+    return _by_name(map(cluster_resource, plan_fixed_clusters(ctx, role, families)))
 
 
 # Endpoints

@@ -11,6 +11,7 @@ from meshctl_operator.apis.networking.destination_rule import (
     OutlierDetection,
     PortTrafficPolicy,
     TrafficPolicy,
+    Tunnel,
 )
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.base.labels import Labels
@@ -30,6 +31,7 @@ __all__ = [
     "inbound_destination_rule",
     "subset_names",
     "tcp_settings",
+    "tunnel",
 ]
 
 _NO_POLICY: Final = TrafficPolicy()
@@ -163,6 +165,15 @@ def _hash_policy(balancer: LoadBalancer | None) -> HashPolicy | None:
     if declared.http_query_parameter_name:
         return HashPolicy(query_parameter=declared.http_query_parameter_name)
     return None
+
+
+def tunnel(ctx: Context, client_namespace: str, labels: Labels, service: Service, subset: str) -> Tunnel | None:
+    """Return the tunnel that TCP connections to the service take: the subset's, else the rule's; settings by port say nothing of it."""
+    rule = ctx.derive(destination_rule, client_namespace, labels, service)
+    if rule is None:
+        return None
+    of_subset = found.traffic_policy if (found := rule.subset(subset)) else None
+    return next((policy.tunnel for policy in (of_subset, rule.policy) if policy is not None and policy.tunnel is not None), None)
 
 
 def tcp_settings(

@@ -37,6 +37,7 @@ class OutboundMode(StrEnum):
 
     ALLOW_ANY = "ALLOW_ANY"
     REGISTRY_ONLY = "REGISTRY_ONLY"
+    ALLOW_ANY_DYNAMIC_DNS = "ALLOW_ANY_DYNAMIC_DNS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +220,13 @@ def _outbound_mode(ctx: Context, sidecar: ObjectKey | None) -> OutboundMode:
     spec = _sidecar(ctx, sidecar)
     policy = spec.outbound_traffic_policy if spec else None
     mode = policy.mode if policy else mesh_config(ctx).outbound_traffic_policy.mode
-    # ALLOW_ANY_DYNAMIC_DNS differs for hosts that only Envoy can resolve; reading it as ALLOW_ANY is said where the field is checked.
-    return OutboundMode.REGISTRY_ONLY if mode is DeclaredMode.REGISTRY_ONLY else OutboundMode.ALLOW_ANY
+    match mode:
+        case DeclaredMode.REGISTRY_ONLY:
+            return OutboundMode.REGISTRY_ONLY
+        case DeclaredMode.ALLOW_ANY_DYNAMIC_DNS if policy is None:  # a setting of the mesh; a Sidecar cannot ask for it
+            return OutboundMode.ALLOW_ANY_DYNAMIC_DNS
+        case _:
+            return OutboundMode.ALLOW_ANY
 
 
 # Services

@@ -26,7 +26,6 @@ def test_nothing_means_defaults(raw: object) -> None:
         ({"defaultConfig": {"tracing": {}}}, "MC1710", Severity.INFO, "defaultConfig.tracing"),
         ({"defaultConfig": {"foo": {}}}, "MC1710", Severity.WARNING, "defaultConfig.foo"),
         ({"enableAutoMtls": True}, "MC1902", Severity.WARNING, "enableAutoMtls"),
-        ({"outboundTrafficPolicy": {"mode": "ALLOW_ANY_DYNAMIC_DNS"}}, "MC1902", Severity.WARNING, "outboundTrafficPolicy.mode"),
     ],
 )
 def test_remarks(raw: dict[str, object], code: str, severity: Severity, path: str) -> None:

@@ -19,6 +19,6 @@ def test_states() -> None:
     rows = {tuple(cell.strip() for cell in line.split("|")[1:6]) for line in render().splitlines() if line.startswith("| `")}
     states = {(path, state): note for path, _, _, state, note in rows}
     assert ("`http[].timeout`", "compiled") in states
-    assert states["`trafficPolicy.tunnel`", "validated only"].startswith("connections are not tunnelled")
-    assert ("`trafficPolicy.tunnel.targetHost`", "validated only") in states
+    assert states["`trafficPolicy.retryBudget.budgetInterval`", "validated only"].startswith("only requests that are active count")
+    assert ("`template.serviceAccount`", "validated only") in states
     assert "`ISTIO_MUTUAL`" in states["`servers[].tls.mode`", "compiled"]

@@ -270,7 +270,7 @@ class TrafficPolicy(StrictModel):
     outlier_detection: OutlierDetection | None = None
     tls: ClientTls | None = None
     port_level_settings: tuple[PortTrafficPolicy, ...] = ()
-    tunnel: Annotated[Tunnel | None, validated_only("connections are not tunnelled")] = None
+    tunnel: Tunnel | None = None
     proxy_protocol: ProxyProtocol | None = None
     retry_budget: RetryBudget | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,8 +13,8 @@ from meshctl_operator.apis.validation.primitives import check_period
 
 MAX_TABLE: Final = 5000011  # Envoy's limit; Istio takes sizes below it only
 _FULL: Final = 100
+_SUB_ZONE: Final = 3  # parts of a locality that names one
 _TOPOLOGY: Final = frozenset({"topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"})
-_LOCALITY: Final = re.compile(r"\*|[^/*]+(?:/[^/*]+){0,2}(?:/\*)?|[^/*]+\*")
 
 
 def check_load_balancer(balancer: LoadBalancer, path: str, findings: Findings, *, has_outlier_detection: bool) -> None:
@@ -110,22 +109,31 @@ def check_locality_lb(settings: LocalityLb, path: str, findings: Findings, *, ha
 
 
 def _check_localities(localities: Sequence[tuple[str, str]], findings: Findings) -> None:
-    """Report localities that are misspelt or that an earlier one covers."""
-    earlier: list[str] = []
+    """Report localities that are misspelt, or that an earlier one covers: the order counts, since the first match does."""
+    earlier: list[tuple[str, ...]] = []
     for locality, path in localities:
-        if not _LOCALITY.fullmatch(locality):
+        parts = tuple(locality.split("/", 2))
+        if not all(parts) or locality.count("*") > locality.endswith("*"):
             hint = "write region, region/zone or region/zone/subzone, with a star at the end only"
             findings.error(codes.BAD_LOCALITY, path, f'"{locality}" is not a locality', hint=hint)
             continue
-        cover = next((other for other in earlier if _overlaps(locality, other)), None)
+        cover = next((other for other in earlier if _covers(other, parts)), None)
         if cover is not None:
-            findings.error(codes.BAD_LOCALITY, path, f'"{locality}" overlaps with "{cover}"')
-        earlier.append(locality)
+            findings.error(codes.BAD_LOCALITY, path, f'"{locality}" overlaps with "{"/".join(cover)}"')
+        earlier.append(parts)
 
 
-def _overlaps(one: str, other: str) -> bool:
-    first, second = one.removesuffix("*").removesuffix("/"), other.removesuffix("*").removesuffix("/")
-    return first == second or not first or not second or first.startswith(f"{second}/") or second.startswith(f"{first}/")
+def _covers(earlier: tuple[str, ...], later: tuple[str, ...]) -> bool:
+    """Tell whether Istio takes the later locality for one that an earlier one covers; a wider one may follow, if it says so by a star."""
+    if earlier == ("*",):
+        return True
+    if earlier[0] != later[0]:
+        return False
+    if len(later) == 1 or len(earlier) == 1:
+        return True
+    if earlier[1] == "*" or earlier[1] == later[1]:
+        return earlier[1] == "*" or earlier[2:] in {(), ("*",), later[2:]} or len(later) < _SUB_ZONE
+    return False
 
 
 def _check_failover(failover: Sequence[Failover], priority: Sequence[str], path: str, findings: Findings) -> None:

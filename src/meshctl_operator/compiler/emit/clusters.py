@@ -36,8 +36,8 @@ _ISTIO: Final = "istio"
 def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
     """Return the Cluster."""
     message = cluster_pb2.Cluster(name=cluster.name, alt_stat_name=cluster.alt_stat_name)
-    if cluster.discovery is Discovery.DYNAMIC_FORWARD_PROXY:
-        message.cluster_type.CopyFrom(emit_forward_proxy_type(cluster.dns_cache, cluster.dns_family))
+    if cluster.dns_cache is not None:
+        message.cluster_type.CopyFrom(emit_forward_proxy_type(cluster.dns_cache))
     else:
         message.type = _discovery(cluster.discovery)
     message.connect_timeout.CopyFrom(emit_duration(cluster.connect_timeout))

@@ -12,7 +12,7 @@ from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.emit.access_log import emit_access_log
 from meshctl_operator.compiler.emit.routes import emit_route_configuration
 from meshctl_operator.compiler.emit.values import emit_duration
-from meshctl_operator.compiler.filters import cors, fault, grpc_stats, grpc_web, rbac, router
+from meshctl_operator.compiler.filters import cors, dynamic_forward_proxy, fault, grpc_stats, grpc_web, rbac, router
 from meshctl_operator.compiler.inputs.listeners import EscapedSlashes, HttpConnectionManagerInput
 from meshctl_operator.compiler.ordering import HttpFilterName
 
@@ -36,7 +36,7 @@ def emit_http_connection_manager(manager: HttpConnectionManagerInput) -> listene
         source.initial_fetch_timeout.CopyFrom(emit_duration(Duration(0)))
     else:
         message.route_config.CopyFrom(emit_route_configuration(manager.route))
-    message.http_filters.extend(_http_filter(name) for name in manager.http_filters)
+    message.http_filters.extend(entry for name in manager.http_filters for entry in _http_filters(name, manager))
     message.stream_idle_timeout.CopyFrom(emit_duration(Duration(0)))
     message.normalize_path.value = manager.normalize_path
     if manager.use_remote_address:
@@ -70,19 +70,21 @@ def _set_certificate_details(message: hcm_pb2.HttpConnectionManager, details: tu
             setattr(message.set_current_client_cert_details, detail, True)
 
 
-def _http_filter(name: HttpFilterName) -> hcm_pb2.HttpFilter:
+def _http_filters(name: HttpFilterName, manager: HttpConnectionManagerInput) -> tuple[hcm_pb2.HttpFilter, ...]:
     match name:
         case HttpFilterName.RBAC:
-            return rbac.http_filter()
+            return (rbac.http_filter(),)
         case HttpFilterName.GRPC_WEB:
-            return grpc_web.http_filter()
+            return (grpc_web.http_filter(),)
         case HttpFilterName.GRPC_STATS:
-            return grpc_stats.http_filter()
+            return (grpc_stats.http_filter(),)
         case HttpFilterName.FAULT:
-            return fault.http_filter()
+            return (fault.http_filter(),)
         case HttpFilterName.CORS:
-            return cors.http_filter()
+            return (cors.http_filter(),)
+        case HttpFilterName.DYNAMIC_FORWARD_PROXY:
+            return tuple(map(dynamic_forward_proxy.http_filter, manager.dns_caches))
         case HttpFilterName.ROUTER:
-            return router.http_filter()
+            return (router.http_filter(),)
         case _:
             assert_never(name)

@@ -54,6 +54,14 @@ class UpstreamHttp(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DnsCacheInput:
+    """A cache of resolved names (``DnsCacheConfig``), which a cluster and the filters before it share by its name."""
+
+    name: str
+    family: DnsFamily = DnsFamily.V4_ONLY
+
+
+@dataclass(frozen=True, slots=True)
 class WarmupInput:
     """Slow start of new endpoints (``Cluster.SlowStartConfig``)."""
 
@@ -208,8 +216,8 @@ class ClusterInput:
     """One cluster.
 
     ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
-    what STATIC and DNS clusters carry themselves. ``dns_refresh`` and ``dns_family`` are for DNS clusters, ``dns_cache`` is the name of the
-    cache of a dynamic forward proxy. ``port_override`` is for ORIGINAL_DST. ``extra_bind_address`` is the source address of the other family.
+    what STATIC and DNS clusters carry themselves. ``dns_refresh`` and ``dns_family`` are for DNS clusters, ``dns_cache`` is that of a
+    dynamic forward proxy. ``port_override`` is for ORIGINAL_DST. ``extra_bind_address`` is the source address of the other family.
     """
 
     name: str
@@ -223,7 +231,7 @@ class ClusterInput:
     load_assignment: EndpointsInput | None = None
     dns_refresh: Duration | None = None
     dns_family: DnsFamily = DnsFamily.V4_ONLY
-    dns_cache: str = ""
+    dns_cache: DnsCacheInput | None = None
     port_override: int | None = None
     keepalive: KeepaliveInput | None = None
     http: HttpInput | None = None

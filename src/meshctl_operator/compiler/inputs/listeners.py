@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from meshctl_operator.base.durations import Duration
+from meshctl_operator.compiler.inputs.clusters import DnsCacheInput
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 from meshctl_operator.compiler.ordering import HttpFilterName
 
@@ -57,7 +58,8 @@ class AccessLogInput:
 class HttpConnectionManagerInput:
     """One connection manager. ``route`` is the name of an RDS resource, or the routes themselves (inbound).
 
-    ``certificate_details`` are the fields of ``set_current_client_cert_details``.
+    ``certificate_details`` are the fields of ``set_current_client_cert_details``. ``dns_caches`` are those of the clusters whose hosts are
+    resolved while a request is there.
     """
 
     stat_prefix: str
@@ -75,6 +77,7 @@ class HttpConnectionManagerInput:
     allow_absolute_url: bool = False
     http2_options: bool = False
     websocket: bool = True
+    dns_caches: tuple[DnsCacheInput, ...] = ()
     access_log: AccessLogInput | None = None
 
 
@@ -82,7 +85,8 @@ class HttpConnectionManagerInput:
 class TcpProxyInput:
     """One TCP proxy: a single cluster, or clusters with positive weights. ``mongo`` puts Envoy's Mongo sniffer before it.
 
-    ``denied`` closes every connection before it.
+    ``denied`` closes every connection before it. ``tunnel`` is where an HTTP CONNECT (POST with ``tunnel_by_post``) opens a way to.
+    ``dns_cache`` is that of a cluster whose host is the server name of each connection, resolved for ``dns_port``.
     """
 
     stat_prefix: str
@@ -92,6 +96,10 @@ class TcpProxyInput:
     hash_source_ip: bool = False
     mongo: bool = False
     denied: bool = False
+    tunnel: str = ""
+    tunnel_by_post: bool = False
+    dns_cache: DnsCacheInput | None = None
+    dns_port: int = 0
     access_log: AccessLogInput | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.networking.destination_rule import ClientTlsMode, TrafficPolicy
+from meshctl_operator.apis.networking.sidecar import OutboundMode
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.base.hashing import hash_once
@@ -26,14 +27,16 @@ from meshctl_operator.compiler.inputs.clusters import (
 )
 from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.planned import Planned, planned
-from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH, outbound_cluster
+from meshctl_operator.compiler.names import ANY_HOST, BLACK_HOLE, PASSTHROUGH, outbound_cluster
 from meshctl_operator.compiler.plan import cluster_policies as policies
+from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, dns_family
 from meshctl_operator.compiler.plan.localities import by_locality, candidates, usable
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
 from meshctl_operator.compiler.plan.upstream_tls import plan_tls
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
+from meshctl_operator.model.dynamic_hosts import DYNAMIC_PROTOCOLS
 from meshctl_operator.model.endpoints import Endpoint, endpoints
 from meshctl_operator.model.locality_policies import locality_policy
 from meshctl_operator.model.mesh import mesh_config
@@ -45,8 +48,6 @@ from meshctl_operator.model.views import OutboundView
 
 ClusterPlans = tuple[Planned[ClusterInput], ...]
 PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
-DYNAMIC_PROTOCOLS: Final = frozenset({Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.TLS})
-"""What carries the name of its host, so that a proxy can resolve it while the request is there."""
 _UNIX: Final = "unix://"
 
 
@@ -72,11 +73,13 @@ def clients(view: OutboundView) -> tuple[Client, Client]:
     )
 
 
-def plan_fixed_clusters(ctx: Context, role: ProxyRole) -> ClusterPlans:
+def plan_fixed_clusters(ctx: Context, role: ProxyRole, families: IpFamilies = IpFamilies.V4) -> ClusterPlans:
     """Return the clusters that every proxy of a role has, whatever the services."""
     fixed = [planned(black_hole(ctx), ())]
     if role is ProxyRole.SIDECAR:
         fixed.append(planned(passthrough(ctx), ()))
+        if mesh_config(ctx).outbound_traffic_policy.mode is OutboundMode.ALLOW_ANY_DYNAMIC_DNS:
+            fixed.append(planned(any_host(ctx, families), ()))
     return tuple(fixed)
 
 
@@ -113,24 +116,20 @@ def passthrough(ctx: Context) -> ClusterInput:
     )
 
 
+def any_host(ctx: Context, families: IpFamilies) -> ClusterInput:
+    """Return the cluster that resolves the host of each request, whatever it is."""
+    return ClusterInput(
+        name=ANY_HOST,
+        discovery=Discovery.DYNAMIC_FORWARD_PROXY,
+        balancing=BalancingInput(LbPolicy.CLUSTER_PROVIDED),
+        connect_timeout=mesh_config(ctx).connect_timeout,
+        alt_stat_name=ANY_HOST + STAT_DELIMITER,
+        dns_cache=dns_cache(ANY_HOST, families),
+        http=HttpInput(protocol=UpstreamHttp.AS_DOWNSTREAM, auto_sni=True, auto_san_validation=True),
+    )
+
+
 # Clusters of a service
-
-
-def dns_cache_name(host: str) -> str:
-    """Return the name of the cache of resolved names that the cluster of a wildcard host shares with the filters before it."""
-    return f"{host}_dfp_dns_cache"
-
-
-def _dns_family(families: IpFamilies) -> DnsFamily:
-    match families:
-        case IpFamilies.V4:
-            return DnsFamily.V4_ONLY
-        case IpFamilies.V6:
-            return DnsFamily.V6_ONLY
-        case IpFamilies.DUAL:
-            return DnsFamily.ALL
-        case _:
-            assert_never(families)
 
 
 def plan_service_clusters(ctx: Context, client: Client, service: Service) -> Compiled[ClusterPlans]:
@@ -203,8 +202,9 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         case _:
             assert_never(discovery)
     http = policies.plan_http(protocol, pool, outlier, checks)
-    if tls.auto_sni:
-        http = replace(http or HttpInput(), auto_sni=True, auto_san_validation=tls.auto_san_validation)
+    if tls.auto_sni or discovery is Discovery.DYNAMIC_FORWARD_PROXY:  # a forward proxy must have both, with TLS or without
+        forwarding = discovery is Discovery.DYNAMIC_FORWARD_PROXY
+        http = replace(http or HttpInput(), auto_sni=True, auto_san_validation=tls.auto_san_validation or forwarding)
     by_dns = assignment is not None
     original = discovery is Discovery.ORIGINAL_DST
     forwards = discovery is Discovery.DYNAMIC_FORWARD_PROXY
@@ -224,8 +224,8 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         sticky_sessions=any(label == "istio.io/persistent-session" and value for label, value in service.labels),
         load_assignment=assignment,
         dns_refresh=config.dns_refresh_rate if by_dns else None,
-        dns_family=DnsFamily.ALL if service.race_first_connect else _dns_family(client.families),
-        dns_cache=dns_cache_name(service.host) if forwards else "",
+        dns_family=DnsFamily.ALL if service.race_first_connect else dns_family(client.families),
+        dns_cache=dns_cache(service.host, client.families) if forwards else None,
         port_override=_port_override(target) if original else None,
         keepalive=policies.plan_keepalive(config.tcp_keepalive, pool),
         http=http,

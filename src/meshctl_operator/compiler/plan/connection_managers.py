@@ -22,7 +22,13 @@ def application_protocols(*, http10: bool) -> tuple[str, ...]:
 
 
 def outbound_manager(
-    settings: ListenerSettings, listener: str, route: str, *, protocol: Protocol, http10: bool, absolute_url: bool = False
+    settings: ListenerSettings,
+    listener: str,
+    route: str | RouteConfigurationInput,
+    *,
+    protocol: Protocol,
+    http10: bool,
+    absolute_url: bool = False,
 ) -> HttpConnectionManagerInput:
     """Return the manager of an outbound listener of a sidecar. It hides nothing of the client: the application is the client."""
     return HttpConnectionManagerInput(

@@ -23,15 +23,16 @@ DEFAULT_TEXT: Final = (
     '"%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% '
     '"%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" '
     "%UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% "
-    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
+    "%REQUESTED_SERVER_NAME% %ROUTE_NAME% %METADATA(ROUTE:istio:config)% %METADATA(CLUSTER:istio:config)%\n"
 )
-"""One line per request, in the field order that log parsers for Istio expect."""
+"""One line per request, in the field order that log parsers for Istio expect; last the VirtualService and the DestinationRule."""
 
 DEFAULT_FIELDS: Final = (
     ("authority", "%REQ(:AUTHORITY)%"),
     ("bytes_received", "%BYTES_RECEIVED%"),
     ("bytes_sent", "%BYTES_SENT%"),
     ("connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"),
+    ("destination_rule", "%METADATA(CLUSTER:istio:config)%"),
     ("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"),
     ("downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"),
     ("duration", "%DURATION%"),
@@ -51,9 +52,10 @@ DEFAULT_FIELDS: Final = (
     ("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
     ("upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
     ("user_agent", "%REQ(USER-AGENT)%"),
+    ("virtual_service", "%METADATA(ROUTE:istio:config)%"),
     ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
 )
-"""The operators of the text format under the keys that log parsers for Istio expect, in key order."""
+"""The operators of the text format under the keys that log parsers for Istio expect, in key order; two name the objects that decided."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,12 @@ from meshctl_operator.compiler.inputs.listeners import (
     ListenerInput,
 )
 from meshctl_operator.compiler.inputs.planned import Planned, planned
-from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH, outbound_cluster
+from meshctl_operator.compiler.inputs.routes import ForwardInput, RouteConfigurationInput, RouteInput, RouteMatchInput, VirtualHostInput
+from meshctl_operator.compiler.names import ANY_HOST, BLACK_HOLE, PASSTHROUGH, outbound_cluster
+from meshctl_operator.compiler.ordering import HttpFilterName, http_filter_order
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
-from meshctl_operator.compiler.plan.connection_managers import outbound_manager
+from meshctl_operator.compiler.plan.connection_managers import application_protocols, outbound_manager
+from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, with_caches
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
 from meshctl_operator.compiler.plan.outbound_services import (
     Contribution,
@@ -32,7 +35,8 @@ from meshctl_operator.compiler.plan.outbound_services import (
 )
 from meshctl_operator.compiler.plan.tcp_routes import plain_proxy
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.model.egress_listeners import EgressListener, egress_listeners
+from meshctl_operator.model.dynamic_hosts import dynamic_hosts
+from meshctl_operator.model.egress_listeners import UNIX, EgressListener, egress_listeners
 from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.proxies import InterceptionMode, IpFamilies
 from meshctl_operator.model.scopes import OutboundMode, scope, scope_shard
@@ -70,8 +74,23 @@ def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[
                     draft.add(contribution, found)
         listeners += [draft.listener(settings, view, fallback) for draft in drafts.values() if draft.chains]
         if view.interception is not InterceptionMode.NONE:
-            listeners.append(planned(_capture(settings, view, fallback), (view.sidecar,)))
+            resolves = ctx.derive(scope, view).outbound_mode is OutboundMode.ALLOW_ANY_DYNAMIC_DNS
+            listeners.append(planned(_capture(settings, view, fallback, resolves=resolves), (view.sidecar,)))
+    listeners = _resolving(ctx, view, listeners)
     return Compiled(tuple(sorted(listeners, key=lambda listener: listener.input.name)), tuple(found))
+
+
+def _resolving(ctx: Context, view: OutboundView, listeners: list[Planned[ListenerInput]]) -> list[Planned[ListenerInput]]:
+    """Return the listeners with connection managers that resolve the wildcard hosts of their ports, if the view imports such."""
+    hosts = ctx.derive(dynamic_hosts, view)
+    if not hosts:
+        return listeners
+    found = []
+    for listener in listeners:
+        proxies = listener.input.address.startswith(UNIX) or listener.input.port == view.http_proxy_port
+        caches = tuple(dns_cache(host, view.families) for host, ports in hosts if ports and (proxies or listener.input.port in ports))
+        found.append(replace(listener, input=with_caches(listener.input, caches)))
+    return found
 
 
 def listeners_of(ctx: Context, view: OutboundView) -> tuple[EgressListener, ...]:
@@ -184,6 +203,25 @@ def _conflict(loser: Contribution, winner: Contribution) -> Diagnostic:
     return listener_codes.LISTENER_CONFLICT.warning(loser.source, loser.path, message, hint=hint)
 
 
+def _any_host_chain(settings: ListenerSettings, view: OutboundView) -> FilterChainInput:
+    """Return the chain that sends HTTP to whatever host it names."""
+    route = RouteInput(RouteMatchInput(), ForwardInput(ANY_HOST), name="allow_any_dynamic_dns")
+    routes = RouteConfigurationInput(
+        ANY_HOST,
+        (VirtualHostInput("allow_any_dynamic_dns", ("*",), (route,)),),
+        ignore_port_in_host_matching=False,
+        max_direct_response_body=None,
+    )
+    manager = outbound_manager(settings, CAPTURE_LISTENER, routes, protocol=Protocol.HTTP, http10=view.http10)
+    manager = replace(
+        manager,
+        dns_caches=(dns_cache(ANY_HOST, view.families),),
+        http_filters=http_filter_order((*manager.http_filters, HttpFilterName.DYNAMIC_FORWARD_PROXY)),
+    )
+    match = ChainMatchInput(transport_protocol="raw_buffer", application_protocols=application_protocols(http10=view.http10))
+    return FilterChainInput(manager, match, name=f"{CAPTURE_LISTENER}-catchall-http")
+
+
 def _http_proxy(settings: ListenerSettings, view: OutboundView) -> ListenerInput:
     """Return the port that applications use as ``http_proxy``; its routes know every service by host and port."""
     name = f"{HTTP_PROXY_ADDRESS}_{view.http_proxy_port}"
@@ -200,8 +238,11 @@ def _http_proxy(settings: ListenerSettings, view: OutboundView) -> ListenerInput
     )
 
 
-def _capture(settings: ListenerSettings, view: OutboundView, fallback: str) -> ListenerInput:
-    """Return the listener that captured traffic arrives at; it hands connections to the listener of their original destination."""
+def _capture(settings: ListenerSettings, view: OutboundView, fallback: str, *, resolves: bool) -> ListenerInput:
+    """Return the listener that captured traffic arrives at; it hands connections to the listener of their original destination.
+
+    With ``resolves`` HTTP to unknown hosts goes where their names lead to, not where the client went.
+    """
     log = settings.access_log
     loop_guard = FilterChainInput(
         plain_proxy(BLACK_HOLE, log), ChainMatchInput(destination_port=settings.outbound_port), name=f"{CAPTURE_LISTENER}-blackhole"
@@ -213,7 +254,9 @@ def _capture(settings: ListenerSettings, view: OutboundView, fallback: str) -> L
         extra_addresses=("::",) if view.families is IpFamilies.DUAL else (),
         port=settings.outbound_port,
         direction=Direction.OUTBOUND,
-        filter_chains=(loop_guard, catch_all),
+        filter_chains=(loop_guard, *((_any_host_chain(settings, view),) if resolves else ()), catch_all),
+        http_inspector=resolves,
+        detection_timeout=settings.detection_timeout if resolves else None,
         use_original_dst=True,
         transparent=view.interception is InterceptionMode.TPROXY,
         max_accepts_per_event=1,

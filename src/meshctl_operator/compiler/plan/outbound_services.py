@@ -19,6 +19,7 @@ from meshctl_operator.compiler.plan.connection_managers import application_proto
 from meshctl_operator.compiler.plan.listener_settings import listener_settings
 from meshctl_operator.compiler.plan.tcp_routes import L4Client, L4Rule, address_ranges, passes, routed_proxy, server_names, service_proxy
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.dynamic_hosts import DYNAMIC_PROTOCOLS
 from meshctl_operator.model.egress_listeners import CATCH_ALL, EgressListener
 from meshctl_operator.model.endpoints import endpoints
 from meshctl_operator.model.protocols import Protocol
@@ -84,10 +85,11 @@ def service_contributions(
     wanted: list[Contribution] = []
     found: list[Diagnostic] = []
     wildcard = view.families.wildcard
+    dynamic = service.resolution is Resolution.DYNAMIC_DNS
     for index, port in _listened(service, listener):
         path = f"spec.ports[{index}]"
         kind = port_class(port.protocol)
-        if kind is None:
+        if kind is None or (dynamic and port.protocol not in DYNAMIC_PROTOCOLS):
             continue
         if listener.address:
             binds: tuple[tuple[str, tuple[str, ...]], ...] = ((listener.address, ()),)
@@ -258,7 +260,7 @@ def _l4_chains(
     wildcard: bool,
     found: list[Diagnostic],
 ) -> tuple[tuple[FilterChainInput, ...], tuple[ObjectKey, ...]]:
-    client = L4Client(view.namespace, view.labels, MESH, port.number, lambda host: scope_service(ctx, view, host))
+    client = L4Client(view.namespace, view.labels, MESH, port.number, lambda host: scope_service(ctx, view, host), view.families)
     rules = [item for item in ctx.derive(l4_virtual_services, view) if any(matches(service.host, host) for host in item.hosts)]
     if not bind.listener.is_catch_all and len(service.ports) == 1:
         port = replace(port, number=service.ports[0].number)

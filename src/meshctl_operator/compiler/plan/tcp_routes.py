@@ -15,11 +15,13 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler import codes, listener_codes
 from meshctl_operator.compiler.inputs.listeners import AccessLogInput, TcpProxyInput
 from meshctl_operator.compiler.names import outbound_cluster
+from meshctl_operator.compiler.plan.dynamic_dns import dns_cache
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import gateway_codes
-from meshctl_operator.model.policies import consistent_hash, destination_rule, subset_names, tcp_settings
+from meshctl_operator.model.policies import consistent_hash, destination_rule, subset_names, tcp_settings, tunnel
 from meshctl_operator.model.protocols import Protocol
-from meshctl_operator.model.services import Service
+from meshctl_operator.model.proxies import IpFamilies
+from meshctl_operator.model.services import Resolution, Service
 from meshctl_operator.registry.cells import resolve_gateway
 
 _EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
@@ -34,6 +36,7 @@ class L4Client:
     gateway: str
     port: int
     find: Callable[[str], Service | None]
+    families: IpFamilies = IpFamilies.V4
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def routed_proxy(
     proxy = TcpProxyInput(stat_prefix, targets, mongo=protocol is Protocol.MONGO, access_log=access_log)
     if service is None:
         return proxy, ()
-    return _with_policy(ctx, client, proxy, service, first.subset, first.port.number if first.port else 0)
+    port = first.port.number if first.port else 0
+    return _with_policy(ctx, client, proxy, service, first.subset, port, tunnel_of="" if weighted else first.subset)
 
 
 def service_proxy(
@@ -170,15 +174,26 @@ def _numbers(service: Service) -> str:
 
 
 def _with_policy(
-    ctx: Context, client: L4Client, proxy: TcpProxyInput, service: Service, subset: str, port: int
+    ctx: Context, client: L4Client, proxy: TcpProxyInput, service: Service, subset: str, port: int, *, tunnel_of: str = ""
 ) -> tuple[TcpProxyInput, tuple[ObjectKey, ...]]:
+    """Return the proxy with what DestinationRules say. One cluster may have the tunnel of its subset, several share that of the service."""
     idle, longest = tcp_settings(ctx, client.namespace, client.labels, service, port)
     hashing = consistent_hash(ctx, client.namespace, client.labels, service, subset, port)
     rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
+    through = tunnel(ctx, client.namespace, client.labels, service, tunnel_of)
+    dynamic = service.resolution is Resolution.DYNAMIC_DNS
     complete = replace(
         proxy,
+        tunnel=f"{_bracketed(through.target_host)}:{through.target_port}" if through is not None else "",
+        tunnel_by_post=through is not None and through.protocol == "POST",
+        dns_cache=dns_cache(service.host, client.families) if dynamic else None,
+        dns_port=(port or client.port) if dynamic else 0,
         idle_timeout=idle,
         max_connection_duration=longest,
         hash_source_ip=hashing is not None and hashing.source_ip,
     )
     return complete, rule.provenance if rule else ()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from meshctl_operator.compiler.emit.http_connection_manager import emit_http_connection_manager
+from meshctl_operator.compiler.inputs.clusters import DnsCacheInput
 from meshctl_operator.compiler.inputs.listeners import ClientCertForwarding, EscapedSlashes, HttpConnectionManagerInput
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 from meshctl_operator.compiler.ordering import HttpFilterName
@@ -38,7 +39,7 @@ def test_inline_route() -> None:
 
 def test_every_filter() -> None:
     """Each filter name has an entry with a typed configuration."""
-    filters = shown(HttpConnectionManagerInput("p", "80", tuple(HttpFilterName)))["http_filters"]
+    filters = shown(HttpConnectionManagerInput("p", "80", tuple(HttpFilterName), dns_caches=(DnsCacheInput("c"),)))["http_filters"]
     assert [entry["name"] for entry in filters] == [name.value for name in HttpFilterName]
     assert all(entry["typed_config"]["@type"] for entry in filters)
 
