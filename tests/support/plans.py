@@ -9,7 +9,7 @@ from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput, VirtualHostInput
 from meshctl_operator.compiler.names import split_outbound_cluster
-from meshctl_operator.compiler.plan.clusters import Client, plan_fixed_clusters, plan_service_clusters
+from meshctl_operator.compiler.plan.clusters import Client, clients, plan_fixed_clusters, plan_service_clusters
 from meshctl_operator.compiler.plan.endpoints import plan_endpoints
 from meshctl_operator.compiler.plan.gateway_routes import GatewayHost, gateway_shell, plan_gateway_table
 from meshctl_operator.compiler.plan.http_routes import plan_routes
@@ -20,7 +20,7 @@ from meshctl_operator.model.views import EndpointView, GatewayView, OutboundView
 
 
 def _client(view: OutboundView) -> Client:
-    return Client(view.role, view.namespace, view.labels, view.local)
+    return clients(view)[0]
 
 
 def plan_outbound_clusters(ctx: Context, view: OutboundView) -> Compiled[tuple[Planned[ClusterInput], ...]]:

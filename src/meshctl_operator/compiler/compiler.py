@@ -20,6 +20,7 @@ from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, with_caches
 from meshctl_operator.compiler.plan.gateway_listeners import plan_gateway_listeners
 from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_clusters
 from meshctl_operator.compiler.plan.inbound_listeners import plan_inbound_listeners, refusing
+from meshctl_operator.compiler.plan.lacking import without
 from meshctl_operator.compiler.plan.outbound_listeners import plan_outbound_listeners
 from meshctl_operator.compiler.plan.secrets import plan_secret
 from meshctl_operator.compiler.plan.upstream_secrets import is_authority, plan_authority
@@ -131,7 +132,7 @@ def _inbound(ctx: Context, view: InboundView) -> Inbound:
     clusters, listeners = plan_inbound_clusters(ctx, view), plan_inbound_listeners(ctx, view)
     return Inbound(
         tuple(ctx.derive(_cluster, cluster) for cluster in clusters.value),
-        tuple(ctx.derive(_listener, listener) for listener in listeners.value),
+        tuple(ctx.derive(_listener, listener) for listener in _understood(listeners.value, view.lacking)),
         (*clusters.diagnostics, *listeners.diagnostics),
     )
 
@@ -184,7 +185,7 @@ def _served(ctx: Context, view: OutboundView | GatewayView, tables: tuple[RouteT
 def sidecar_listeners(ctx: Context, view: OutboundView) -> Compiled[_Listeners]:
     """Return the outbound listeners of a view, and what they ask for (tracked)."""
     plan = plan_outbound_listeners(ctx, view)
-    return Compiled(_listeners(ctx, plan.value), plan.diagnostics)
+    return Compiled(_listeners(ctx, _understood(plan.value, view.lacking)), plan.diagnostics)
 
 
 def router_listeners(ctx: Context, view: GatewayView) -> Compiled[_Listeners]:
@@ -195,7 +196,12 @@ def router_listeners(ctx: Context, view: GatewayView) -> Compiled[_Listeners]:
     caches = tuple(dns_cache(host, IpFamilies.V4) for host, ports in ctx.derive(visible_dynamic_hosts, view.namespace) if ports)
     if caches:
         listeners = tuple(replace(listener, input=with_caches(listener.input, caches)) for listener in listeners)
-    return Compiled(_listeners(ctx, listeners), plan.diagnostics)
+    return Compiled(_listeners(ctx, _understood(listeners, view.lacking)), plan.diagnostics)
+
+
+def _understood(listeners: tuple[Planned[ListenerInput], ...], lacking: tuple[str, ...]) -> tuple[Planned[ListenerInput], ...]:
+    """Return the listeners without filters that the proxy was built without."""
+    return tuple(replace(listener, input=without(listener.input, lacking)) for listener in listeners) if lacking else listeners
 
 
 def _refusing(listener: Planned[ListenerInput], policies: tuple[ObjectKey, ...]) -> Planned[ListenerInput]:

@@ -18,6 +18,16 @@ from meshctl_operator.xds.nodes import JsonValue, NodeInfo
 _PARTS: Final = 4
 _MAX_PORT: Final = 65535
 _NOWHERE: Final = Locality()
+DISPENSABLE: Final = frozenset(
+    {
+        "envoy.filters.http.grpc_web",
+        "envoy.filters.http.grpc_stats",
+        "envoy.filters.http.fault",
+        "envoy.filters.http.cors",
+        "envoy.filters.network.mongo_proxy",
+    }
+)
+"""Filters that a proxy may have been built without: they are left out for it rather than have it refuse its listeners."""
 _REGION: Final = "topology.kubernetes.io/region"
 _ZONE: Final = "topology.kubernetes.io/zone"
 _SUB_ZONE: Final = "topology.istio.io/subzone"
@@ -63,6 +73,8 @@ def read_proxy(node: NodeInfo) -> DeclaredProxy:
         unprivileged=_text(metadata, "UNPRIVILEGED_POD") == "true",
         http10=_text(metadata, "HTTP10") == "1",
         local=_local(metadata.get(LOCAL_KEY)),
+        dns_capture=_text(metadata, "DNS_CAPTURE") == "true",
+        lacking=tuple(sorted(DISPENSABLE - node.extensions)) if node.extensions else (),
     )
     return DeclaredProxy(proxy, freeze(_labels(metadata, "STATIC_LABELS")))
 

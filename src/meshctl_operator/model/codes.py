@@ -35,10 +35,13 @@ SELECTOR_MATCHES_NOTHING: Final = define(
 )
 AUTOMATIC_ADDRESS: Final = define(
     "MC2306",
-    "Automatic addresses of a ServiceEntry are not used",
-    cause="The ServiceEntry has, or asks for, addresses that a controller allocates. They are not compiled yet: no listener has them.",
+    "Automatic addresses of a ServiceEntry are not allocated",
+    cause=(
+        "The ServiceEntry asks for addresses that a controller allocates and writes into status.addresses. There are none, and they are not "
+        "allocated from here. Sidecars that capture DNS would listen on them."
+    ),
     example="metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}}",
-    fix="Write the addresses into spec.addresses.",
+    fix="Write addresses into spec.addresses, or let a controller allocate them.",
 )
 UNKNOWN_RULE_HOST: Final = define(
     "MC2310",

@@ -28,6 +28,7 @@ from meshctl_operator.registry.cells import Cell, Table
 
 PERSISTENT_SESSION_LABEL: Final = "istio.io/persistent-session"
 DRAINING_LABEL: Final = "istio.io/draining"
+_TLS_MODE: Final = "security.istio.io/tlsMode"
 _IMPORTED_LABEL: Final = "multicluster.kubernetes.io/service-name"  # such slices stand for another cluster's service
 _UNIX: Final = "unix://"
 _NOWHERE: Final = Locality()
@@ -64,6 +65,13 @@ class Endpoint:
     service_account: str = ""
     network: str = ""
     node_name: str = ""
+
+    @property
+    def takes_mutual_tls(self) -> bool:
+        """Whether a sidecar of the mesh stands before it: its label says so, or a service account where there is no label."""
+        mode = next((value for label, value in self.labels if label == _TLS_MODE), None)
+        declared = self.source.kind in {Kind.SERVICE_ENTRY, Kind.WORKLOAD_ENTRY} and bool(self.service_account)
+        return declared if mode is None else mode == "istio"
 
     @property
     def is_ip_or_socket(self) -> bool:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from meshctl_operator.base.labels import Labels
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.endpoints import endpoints
+from meshctl_operator.model.locality_policies import HOSTNAME_LABEL, NETWORK_LABEL, REGION_LABEL, SUB_ZONE_LABEL, ZONE_LABEL
 from meshctl_operator.model.mesh import is_on, mesh_config
-from meshctl_operator.model.proxies import IpFamilies, Proxy, ProxyRole
+from meshctl_operator.model.proxies import NOWHERE, IpFamilies, Proxy, ProxyRole
 from meshctl_operator.model.scopes import sidecar_for
-from meshctl_operator.model.views import EndpointView, GatewayView, InboundView, OutboundView
+from meshctl_operator.model.services import Resolution, services
+from meshctl_operator.model.views import NO_PLACE, EndpointView, GatewayView, InboundView, OutboundView
 from meshctl_operator.registry.cells import Cell, Table, mentioned_labels
+
+_TOPOLOGY: Final = frozenset({NETWORK_LABEL, REGION_LABEL, ZONE_LABEL, SUB_ZONE_LABEL, HOSTNAME_LABEL})
 
 
 def mentioned_label_keys(ctx: Context) -> frozenset[str]:
@@ -32,7 +39,25 @@ def outbound_view(ctx: Context, proxy: Proxy) -> OutboundView:
         local=proxy.local is not None,
         families=ctx.derive(families, proxy.ips),
         unprivileged=proxy.unprivileged and proxy.role is ProxyRole.SIDECAR,
+        dns_capture=proxy.dns_capture and proxy.role is ProxyRole.SIDECAR,
+        where=_place(proxy) if ctx.derive(places_matter) else NO_PLACE,
+        lacking=proxy.lacking,
     )
+
+
+def places_matter(ctx: Context) -> bool:
+    """Tell whether clusters depend on where their proxy stands: some service that proxies resolve has endpoints in known places (tracked)."""
+    return any(
+        endpoint.locality != NOWHERE
+        for found in ctx.derive(services)
+        if found.resolution is Resolution.DNS_LB
+        for endpoint in ctx.derive(endpoints, found.host, found.namespace)
+    )
+
+
+def _place(proxy: Proxy) -> EndpointView:
+    """Return locality and topology labels, which is what failover between endpoints of other places goes by."""
+    return EndpointView(proxy.locality, labels=tuple(pair for pair in proxy.labels if pair[0] in _TOPOLOGY))
 
 
 def inbound_view(ctx: Context, proxy: Proxy) -> InboundView:
@@ -47,6 +72,7 @@ def inbound_view(ctx: Context, proxy: Proxy) -> InboundView:
         http10=proxy.http10,
         local=proxy.local,
         families=ctx.derive(families, proxy.ips),
+        lacking=proxy.lacking,
     )
 
 
@@ -64,6 +90,7 @@ def gateway_view(proxy: Proxy) -> GatewayView:
         ipv6=bool(proxy.ips) and all(":" in ip for ip in proxy.ips),
         http10=proxy.http10,
         local=proxy.local,
+        lacking=proxy.lacking,
     )
 
 

@@ -88,7 +88,10 @@ class LocalBinding:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The facts about one proxy: from its xDS node, completed by the registry, or from ``--proxy`` of the command line."""
+    """The facts about one proxy: from its xDS node, completed by the registry, or from ``--proxy`` of the command line.
+
+    ``lacking`` are the filters that we would use and that its Envoy was built without.
+    """
 
     role: ProxyRole
     name: str
@@ -106,6 +109,8 @@ class Proxy:
     unprivileged: bool = False
     http10: bool = False
     local: LocalBinding | None = None
+    dns_capture: bool = False
+    lacking: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -81,7 +81,8 @@ class Service:
     """A host name with ports. ``addresses`` are its VIPs and CIDRs; empty means that none is known (Istio's 0.0.0.0).
 
     ``export_to`` is as declared, empty where it was not. ``created`` is the creation time in seconds since the epoch (0 unknown).
-    ``aliases`` are hosts of services that stand for this one, ``external_name`` is the host that such a service stands for itself.
+    ``automatic_addresses`` were allocated by a controller, for proxies that capture DNS. ``external_addresses`` lead to it from outside of
+    its network, where it says which that is. ``aliases`` are hosts of services that stand for this one, ``external_name`` is the host that such a service stands for itself.
     ``source`` is the object that declared it; several services may come from one ServiceEntry (one per host).
     """
 
@@ -101,6 +102,8 @@ class Service:
     service_accounts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     external_name: str = ""
+    automatic_addresses: tuple[str, ...] = ()
+    external_addresses: tuple[str, ...] = ()
     node_local: bool = False
     distribution: TrafficDistribution = TrafficDistribution.ANY
     race_first_connect: bool = False
@@ -130,6 +133,7 @@ _DISTRIBUTIONS: Final = {
     "prefersamezone": TrafficDistribution.SAME_ZONE,
     "prefersamenode": TrafficDistribution.SAME_NODE,
 }
+_NETWORK: Final = "topology.istio.io/network"
 _AUTOMATIC_ADDRESSES: Final = "networking.istio.io/enable-autoallocate-ip"
 
 
@@ -291,9 +295,15 @@ def _from_kubernetes(ctx: Context, obj: ConfigObject[ServiceSpec]) -> Compiled[t
         service_accounts=accounts,
         external_name=spec.external_name if is_alias and not spec.is_headless else "",
         distribution=_traffic_distribution(ctx, obj),
+        external_addresses=_external_addresses(spec) if _NETWORK in obj.meta.labels else (),
         node_local=spec.internal_traffic_policy == "Local",
     )
     return Compiled((found,), tuple(_dangling_alias(ctx, found)))
+
+
+def _external_addresses(spec: ServiceSpec) -> tuple[str, ...]:
+    ingress = (entry.ip for entry in spec.status.load_balancer.ingress if entry.ip)
+    return tuple(dict.fromkeys((*ingress, *spec.external_ips)))
 
 
 def _dangling_alias(ctx: Context, found: Service) -> Iterator[Diagnostic]:
@@ -340,6 +350,7 @@ def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[S
                 labels=freeze(obj.meta.labels),
                 selector=freeze(spec.workload_selector.labels) if spec.workload_selector else (),
                 service_accounts=spec.subject_alt_names,
+                automatic_addresses=_allocated(obj, host) if not addresses and resolution is not Resolution.PASSTHROUGH else (),
                 race_first_connect=obj.meta.annotations.get("istio.io/connect-strategy") == "RACE_FIRST_TCP_CONNECT",
             )
             for host in dict.fromkeys(spec.hosts)
@@ -348,16 +359,19 @@ def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[S
     )
 
 
+def _allocated(obj: ConfigObject[ServiceEntrySpec], host: str) -> tuple[str, ...]:
+    """Return the addresses that a controller allocated to a host; one without a host is everybody's."""
+    if obj.status is None or obj.meta.labels.get(_AUTOMATIC_ADDRESSES) == "false":
+        return ()
+    return tuple(dict.fromkeys(address.value for address in obj.status.addresses if address.host in {"", host}))
+
+
 def _automatic_addresses(obj: ConfigObject[ServiceEntrySpec]) -> Iterator[Diagnostic]:
-    """Yield a warning where a ServiceEntry has addresses from a controller, or asks for them by its label."""
-    hint = "write the addresses into spec.addresses"
-    if obj.status is not None and obj.status.addresses:
-        found = ", ".join(dict.fromkeys(address.value for address in obj.status.addresses))
-        message = f"{found} are not used: automatic addresses are not compiled yet"
-        yield codes.AUTOMATIC_ADDRESS.warning(obj.key, "status.addresses", message, hint=hint)
-    elif obj.meta.labels.get(_AUTOMATIC_ADDRESSES) == "true":
+    """Yield an info where a ServiceEntry asks for addresses by its label and nobody has allocated any."""
+    if obj.meta.labels.get(_AUTOMATIC_ADDRESSES) == "true" and not (obj.status and obj.status.addresses) and not obj.spec.addresses:
         path = f"metadata.labels[{_AUTOMATIC_ADDRESSES}]"
-        yield codes.AUTOMATIC_ADDRESS.warning(obj.key, path, "has no effect: automatic addresses are not compiled yet", hint=hint)
+        hint = "write the addresses into spec.addresses, or run a controller that writes status.addresses"
+        yield codes.AUTOMATIC_ADDRESS.info(obj.key, path, "has no effect from here: nobody has allocated an address yet", hint=hint)
 
 
 def _target_port(value: int | str | None) -> int | str:

@@ -12,13 +12,32 @@ from meshctl_operator.model.proxies import NOWHERE, InterceptionMode, IpFamilies
 
 @hash_once
 @dataclass(frozen=True, slots=True)
+class EndpointView:
+    """What decides the order and weight of endpoints: where the proxy stands. ``labels`` are those that some failover goes by."""
+
+    locality: Locality = NOWHERE
+    network: str = ""
+    cluster_id: str = "Kubernetes"
+    node_name: str = ""
+    labels: Labels = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+
+NO_PLACE = EndpointView()
+"""Where nothing is known, or nothing matters."""
+
+
+@hash_once
+@dataclass(frozen=True, slots=True)
 class OutboundView:
     """What decides outbound clusters, routes and listeners of a sidecar, and the clusters of a gateway.
 
     ``labels`` holds only labels that some selector or ``sourceLabels`` mentions. ``sidecar`` is the matched Sidecar object.
     ``http_proxy_port`` is 0 where there is none. ``local`` says that this is a proxy of the local mesh: its only outbound listener is
     the HTTP proxy port. ``listener`` narrows the view to what one egress listener of the Sidecar imports; None is all of it.
-    ``unprivileged`` proxies cannot bind ports below 1024.
+    ``unprivileged`` proxies cannot bind ports below 1024. ``dns_capture`` says that the proxy answers for automatic addresses of services.
+    ``where`` is the place of the proxy as far as clusters that carry their endpoints depend on it. ``lacking`` are filters that the proxy
+    was built without.
     """
 
     role: ProxyRole
@@ -33,6 +52,9 @@ class OutboundView:
     families: IpFamilies = IpFamilies.V4
     listener: int | None = None
     unprivileged: bool = False
+    dns_capture: bool = False
+    where: EndpointView = NO_PLACE
+    lacking: tuple[str, ...] = ()
     _hash: int = field(init=False, repr=False, compare=False)
 
 
@@ -53,6 +75,7 @@ class InboundView:
     http10: bool = False
     local: LocalBinding | None = None
     families: IpFamilies = IpFamilies.V4
+    lacking: tuple[str, ...] = ()
     _hash: int = field(init=False, repr=False, compare=False)
 
 
@@ -67,19 +90,7 @@ class GatewayView:
     ipv6: bool = False
     http10: bool = False
     local: LocalBinding | None = None
-    _hash: int = field(init=False, repr=False, compare=False)
-
-
-@hash_once
-@dataclass(frozen=True, slots=True)
-class EndpointView:
-    """What decides the order and weight of endpoints: where the proxy stands. ``labels`` are those that some failover goes by."""
-
-    locality: Locality = NOWHERE
-    network: str = ""
-    cluster_id: str = "Kubernetes"
-    node_name: str = ""
-    labels: Labels = ()
+    lacking: tuple[str, ...] = ()
     _hash: int = field(init=False, repr=False, compare=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshctl_operator.apis.networking.gateway import GatewaySpec
 from meshctl_operator.apis.networking.virtual_service import VirtualServiceSpec
-from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
+from meshctl_operator.apis.networking.workload_group import WorkloadGroupSpec
 from meshctl_operator.apis.schema import Shape, node_of, resolve
 
 
@@ -49,4 +49,4 @@ def test_markers_are_found_from_above() -> None:
     fields = node_of(GatewaySpec).fields or {}
     assert fields["servers"].marked
     assert not fields["selector"].marked
-    assert (node_of(WorkloadEntrySpec).fields or {})["network"].marker is not None
+    assert (node_of(WorkloadGroupSpec).fields or {})["template"].marker is not None

@@ -185,9 +185,8 @@ def test_a_service_of_a_service_entry_is_ordered_by_its_host() -> None:
             "MC2306",
             "metadata.labels[networking.istio.io/enable-autoallocate-ip]",
         ),
-        (entry("a", "a.example.com") + "status: {addresses: [{value: 240.240.0.1}]}\n", "MC2306", "status.addresses"),
     ],
-    ids=["label", "status"],
+    ids=["label"],
 )
 def test_what_is_not_compiled_of_a_service_is_said(text: str, code: str, path: str) -> None:
     """Automatic addresses are not ignored in silence."""
@@ -259,3 +258,13 @@ def test_a_service_that_appears_later_is_found() -> None:
     assert mesh.evaluate(service, "default", host) is not None
     mesh.delete(Kind.SERVICE, "default", "reviews")
     assert mesh.evaluate(service, "default", host) is None
+
+
+def test_automatic_addresses() -> None:
+    """Addresses that a controller allocated belong to their host, unless there are declared ones or the label declines."""
+    text = entry("a", "a.example.com") + "status: {addresses: [{value: 240.240.0.1, host: a.example.com}, {value: 240.240.0.2, host: b}]}\n"
+    (found,) = TextMesh(text).evaluate(services)
+    assert (found.addresses, found.automatic_addresses) == ((), ("240.240.0.1",))
+    declined = text.replace("metadata: {", "metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'false'}, ")
+    (found,) = TextMesh(declined).evaluate(services)
+    assert found.automatic_addresses == ()

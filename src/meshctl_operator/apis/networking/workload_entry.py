@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from meshctl_operator.apis.meta import StrictModel
 from meshctl_operator.apis.networking.common import FrozenMap, UInt32
-from meshctl_operator.apis.support import validated_only
 
 
 class WorkloadEntrySpec(StrictModel):
@@ -17,7 +14,7 @@ class WorkloadEntrySpec(StrictModel):
     address: str = ""
     ports: FrozenMap[str, UInt32] = Field(default_factory=dict)
     labels: FrozenMap[str, str] = Field(default_factory=dict)
-    network: Annotated[str, validated_only("the workload is taken to be on the network of its clients")] = ""
+    network: str = ""
     locality: str = ""
     weight: UInt32 = 0
     service_account: str = ""

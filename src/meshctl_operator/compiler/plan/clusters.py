@@ -30,7 +30,7 @@ from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import ANY_HOST, BLACK_HOLE, PASSTHROUGH, outbound_cluster
 from meshctl_operator.compiler.plan import cluster_policies as policies
 from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, dns_family
-from meshctl_operator.compiler.plan.localities import by_locality, candidates, usable
+from meshctl_operator.compiler.plan.localities import arranged, candidates, usable
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
 from meshctl_operator.compiler.plan.upstream_tls import plan_tls
 from meshctl_operator.incremental.context import Context
@@ -40,11 +40,11 @@ from meshctl_operator.model.dynamic_hosts import DYNAMIC_PROTOCOLS
 from meshctl_operator.model.endpoints import Endpoint, endpoints
 from meshctl_operator.model.locality_policies import locality_policy
 from meshctl_operator.model.mesh import mesh_config
-from meshctl_operator.model.policies import effective_policy, subset_names
+from meshctl_operator.model.policies import declared_policy, effective_policy, subset_names
 from meshctl_operator.model.proxies import IpFamilies, ProxyRole
 from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry, TrafficDistribution
 from meshctl_operator.model.vantage import STRANGER
-from meshctl_operator.model.views import OutboundView
+from meshctl_operator.model.views import NO_PLACE, EndpointView, OutboundView
 
 ClusterPlans = tuple[Planned[ClusterInput], ...]
 PASSTHROUGH_IDLE: Final = Duration.of(seconds=300)
@@ -61,6 +61,7 @@ class Client:
     labels: Labels
     local: bool
     families: IpFamilies = IpFamilies.V4
+    where: EndpointView = NO_PLACE
     _hash: int = field(init=False, repr=False, compare=False)
 
 
@@ -68,8 +69,8 @@ class Client:
 def clients(view: OutboundView) -> tuple[Client, Client]:
     """Return the client of a view as it is, and as a stranger to what it looks at; the very same ones for each shard."""
     return (
-        Client(view.role, view.namespace, view.labels, view.local, view.families),
-        Client(view.role, STRANGER, (), view.local, view.families),
+        Client(view.role, view.namespace, view.labels, view.local, view.families, view.where),
+        Client(view.role, STRANGER, (), view.local, view.families, view.where),
     )
 
 
@@ -297,7 +298,8 @@ def _assignment(ctx: Context, target: _Target) -> EndpointsInput | None:
         declared = (Endpoint(service.host, number, port.name, service.source),)
     # The cluster id is the mesh's only one: a cluster is planned for proxies of all of them alike.
     every = candidates((each for each in declared if not each.address.startswith(_UNIX)), "Kubernetes")
-    localities = by_locality(usable(every, service, port, target.rule, target.subset))
+    policy = locality_policy(ctx, declared_policy(target.rule, target.subset, port.number), service)
+    localities = arranged(usable(every, service, port, target.rule, target.subset), policy, target.client.where)
     return EndpointsInput(target.name, localities) if localities else None
 
 

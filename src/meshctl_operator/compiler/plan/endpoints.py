@@ -10,10 +10,12 @@ from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import split_outbound_cluster
 from meshctl_operator.compiler.plan.clusters import Client
 from meshctl_operator.compiler.plan.localities import Candidate, arranged, candidates, usable
+from meshctl_operator.compiler.plan.networks import across_networks
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
 from meshctl_operator.model.endpoints import endpoints
 from meshctl_operator.model.locality_policies import locality_policy
+from meshctl_operator.model.networks import default_network, network_gateways
 from meshctl_operator.model.policies import declared_policy
 from meshctl_operator.model.proxies import NOWHERE
 from meshctl_operator.model.services import Service
@@ -25,6 +27,7 @@ class EndpointReach(NamedTuple):
 
     locality: bool = False
     node: bool = False
+    network: bool = False
     labels: tuple[str, ...] = ()
 
     def narrowed(self, where: EndpointView) -> EndpointView:
@@ -32,7 +35,7 @@ class EndpointReach(NamedTuple):
         return replace(
             where,
             locality=where.locality if self.locality else NOWHERE,
-            network="",
+            network=where.network if self.network else "",
             node_name=where.node_name if self.node else "",
             labels=tuple(pair for pair in where.labels if pair[0] in self.labels) if self.labels else (),
         )
@@ -42,13 +45,13 @@ class EndpointReach(NamedTuple):
         if self == other:
             return self
         labels = tuple(sorted({*self.labels, *other.labels}))
-        return EndpointReach(self.locality or other.locality, self.node or other.node, labels)
+        return EndpointReach(self.locality or other.locality, self.node or other.node, self.network or other.network, labels)
 
 
 def endpoint_reach(ctx: Context, client: Client, service: Service, clusters: tuple[str, ...]) -> EndpointReach:
     """Return what of the place of a proxy matters for the endpoints of a service."""
     rule = ctx.derive(destination_rule, client.namespace, client.labels, service)
-    reach = EndpointReach(node=service.node_local)
+    reach = EndpointReach(node=service.node_local, network=bool(ctx.derive(network_gateways)))
     for name in map(split_outbound_cluster, clusters):
         policy = locality_policy(ctx, declared_policy(rule, name[1], name[0]), service) if name is not None else None
         if policy is not None:
@@ -83,6 +86,9 @@ def _plan(
     if name is None or port is None:
         return planned(EndpointsInput(cluster), (service.source,))
     found = usable(every, service, port, rule, name[1])
+    gateways = ctx.derive(network_gateways)
+    if gateways:
+        found = across_networks(found, gateways, where.network, ctx.derive(default_network), port.name)
     localities = arranged(found, locality_policy(ctx, declared_policy(rule, name[1], name[0]), service), where)
     sources = dict.fromkeys(candidate.endpoint.source for candidate in found)
     return planned(EndpointsInput(cluster, localities), (service.source, *sources, *(rule.provenance if rule else ())))

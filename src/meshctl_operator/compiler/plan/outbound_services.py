@@ -170,6 +170,8 @@ def _binds(
     """Return listen addresses of a TCP or sniffed port, each with the address ranges that its chains are limited to."""
     wildcard = view.families.wildcard
     plain = tuple(address for address in service.addresses if "/" not in address)
+    if view.dns_capture and not service.addresses:
+        plain = _of_families(service.automatic_addresses, view.families)
     if service.registry is ServiceRegistry.KUBERNETES:
         plain = _of_families(plain, view.families)
     ranges = tuple(sorted(address for address in service.addresses if "/" in address))

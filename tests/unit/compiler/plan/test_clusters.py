@@ -18,8 +18,8 @@ from meshctl_operator.compiler.inputs.clusters import (
     RetryBudgetInput,
     UpstreamHttp,
 )
-from meshctl_operator.model.proxies import ProxyRole
-from meshctl_operator.model.views import OutboundView
+from meshctl_operator.model.proxies import Locality, ProxyRole
+from meshctl_operator.model.views import EndpointView, OutboundView
 from tests.support.mesh_text import TextMesh
 from tests.support.plans import plan_outbound_clusters
 
@@ -330,3 +330,14 @@ def test_retry_budget_and_proxy_header() -> None:
     }
     headers = {name.rsplit("|", 1)[0]: each.proxy_header for name, each in found.items()}
     assert headers == {name: ProxyHeader.V2 if name.startswith("80") else None for name in budgets}
+
+
+def test_clusters_that_carry_their_endpoints_prefer_near_ones() -> None:
+    """Endpoints that the proxy resolves have priorities by its own place, too."""
+    endpoints = "endpoints: [{address: a.example.net, locality: r1/z1}, {address: b.example.net, locality: r2}]"
+    text = entry(f"resolution: DNS, {endpoints}") + rule("trafficPolicy: {outlierDetection: {}}", "a.example.com")
+    for here, expected in (("r1", [0, 1]), ("r2", [1, 0])):
+        view = replace(SIDECAR, where=EndpointView(Locality.parse(here)))
+        (cluster,) = (each for each in clusters(text, view).values() if each.load_assignment)
+        assert cluster.load_assignment
+        assert [each.priority for each in cluster.load_assignment.localities] == expected
