@@ -17,6 +17,15 @@ from tests.support.strategies.alphabet import (
     some,
 )
 
+_LOCALITIES = (
+    {},
+    {},
+    {"localityLbSetting": {"failover": [{"from": "region1", "to": "region2"}]}},
+    {"localityLbSetting": {"failoverPriority": ["version", "topology.kubernetes.io/zone"]}},
+    {"localityLbSetting": {"distribute": [{"from": "region1/*", "to": {"region1/zone1/*": 70, "*": 30}}]}},
+    {"localityLbSetting": {"enabled": False}},
+    {"zoneAwareLbSetting": {"minClusterSize": 2}},
+)
 _counts = st.sampled_from((1, 100))
 
 
@@ -60,7 +69,8 @@ def _load_balancer() -> JsonStrategy:
     consistent = st.builds(lambda key, table: {"consistentHash": key | table}, keys, tables)
     simple = st.sampled_from(("ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "UNSPECIFIED"))
     warm = st.sampled_from(({}, {"warmup": {"duration": "30s", "minimumPercent": 10, "aggression": 1.5}}, {"warmupDurationSecs": "10s"}))
-    return st.builds(lambda kind, warmup: kind | warmup, st.one_of(simple.map(lambda name: {"simple": name}), consistent), warm)
+    kinds = st.one_of(simple.map(lambda name: {"simple": name}), consistent)
+    return st.builds(lambda kind, warmup, places: kind | warmup | places, kinds, warm, st.sampled_from(_LOCALITIES))
 
 
 def _outlier_detection() -> JsonStrategy:

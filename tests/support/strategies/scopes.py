@@ -18,15 +18,30 @@ EGRESS_HOSTS = (
     "*/*.example.com",
 )
 MODES = ("ALLOW_ANY", "REGISTRY_ONLY")
+_LISTENERS = (
+    {"port": {"number": 80, "protocol": "HTTP", "name": "web"}},
+    {"port": {"number": 3128, "protocol": "HTTP_PROXY", "name": "proxy"}, "bind": "127.0.0.1", "captureMode": "NONE"},
+    {"port": {"number": 0, "protocol": "HTTP", "name": "socket"}, "bind": "unix:///tmp/egress.sock"},
+    {"port": {"number": 9000, "protocol": "TCP", "name": "tcp"}},
+)
+_INGRESS = (
+    {"port": {"number": 8080, "protocol": "HTTP", "name": "web"}, "defaultEndpoint": "127.0.0.1:8081"},
+    {"port": {"number": 9000, "protocol": "TCP", "name": "tcp"}, "connectionPool": {"tcp": {"maxConnections": 3}}},
+)
+_EGRESS_PROXY = {"mode": "ALLOW_ANY", "egressProxy": {"host": "cart.default.svc.cluster.local", "port": {"number": 80}}}
 
 
 def sidecars() -> JsonStrategy:
     """Draw a Sidecar."""
-    egress = few(st.fixed_dictionaries({"hosts": few(st.sampled_from(EGRESS_HOSTS), least=1, unique=True)}), least=1, most=1)
+    hosts = few(st.sampled_from(EGRESS_HOSTS), least=1, unique=True)
+    catch_all = st.builds(lambda names, more: {"hosts": names, **more}, hosts, st.sampled_from(({}, {}, {"captureMode": "NONE"})))
+    own_port = st.builds(lambda names, more: {"hosts": names, **more}, hosts, st.sampled_from(_LISTENERS))
+    egress = st.builds(lambda first, last: [*first, last], few(own_port, most=1), catch_all)
     spec = some(
         {
             "egress": egress,
-            "outboundTrafficPolicy": st.sampled_from([{"mode": mode} for mode in MODES]),
+            "ingress": few(st.sampled_from(_INGRESS), least=1, most=1),
+            "outboundTrafficPolicy": st.sampled_from([*({"mode": mode} for mode in MODES), _EGRESS_PROXY]),
             "workloadSelector": app_labels.map(lambda labels: {"labels": labels}),
         },
         least=1,
