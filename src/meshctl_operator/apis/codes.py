@@ -105,10 +105,21 @@ NOT_ENFORCED = define(
     example="kind: AuthorizationPolicy",
     fix="Do not rely on the object: traffic flows as if it did not exist.",
 )
+POLICY_NOT_ENFORCED = define(
+    "MC1904",
+    "a security policy that is not enforced",
+    cause=(
+        "The policy would decide who may reach a workload, and nothing here can tell yet. Rather than let everybody in, proxies refuse all "
+        "inbound traffic to the workloads that it selects: AuthorizationPolicy (except AUDIT and dry runs), RequestAuthentication, and "
+        "PeerAuthentication where its mode is STRICT."
+    ),
+    example="kind: AuthorizationPolicy",
+    fix="Remove the policy, or set unsupportedPolicies: ignore in the mesh config to have such policies ignored.",
+)
 NOT_COMPILED = define(
     "MC1902",
     "a field that is not compiled yet",
     cause="The field is read and checked, but no proxy config follows from it.",
-    example="spec.trafficPolicy.loadBalancer.localityLbSetting of a DestinationRule",
+    example="spec.trafficPolicy.retryBudget.budgetInterval of a DestinationRule",
     fix="Do not rely on the field; docs/reference/fields.md lists the state of each.",
 )

@@ -210,8 +210,9 @@ def _view(raw: Mapping[Any, Any], info: KindInfo, key: ObjectKey, api_version: s
     diagnostics += report.diagnostics
     obj: ConfigObject[Any] = ConfigObject.model_construct(key=key, api_version=api_version, meta=meta, spec=read_view, status=None)
     if info.group == kinds.SECURITY_GROUP:
-        message = f"{info.kind} is not enforced yet: traffic to the workloads that it would protect is refused (unsupportedPolicies)"
-        diagnostics.append(codes.NOT_ENFORCED.warning(key, "", message))
+        message = f"{info.kind} is not enforced yet: traffic to the workloads that it would protect is refused"
+        hint = "unsupportedPolicies: ignore in the mesh config lets it pass"
+        diagnostics.append(codes.POLICY_NOT_ENFORCED.warning(key, "", message, hint=hint))
     return _result(obj, diagnostics, validate=validate)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.support.strategies.alphabet import (
+    JsonObject,
     JsonStrategy,
     app_labels,
     export_to,
@@ -17,7 +18,7 @@ from tests.support.strategies.alphabet import (
     some,
 )
 
-_LOCALITIES = (
+_LOCALITIES: tuple[JsonObject, ...] = (
     {},
     {},
     {"localityLbSetting": {"failover": [{"from": "region1", "to": "region2"}]}},

@@ -194,7 +194,7 @@ def test_policies_say_that_they_are_not_enforced(kind: str) -> None:
     raw = {"selector": {"matchLabels": {"app": "x"}}, "rules": [{"from": []}]}
     decoded = decode({"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": {"name": "x"}, "spec": raw})
     assert isinstance(decoded, Upsert)
-    assert [finding.code for finding in decoded.diagnostics] == ["MC1901"]
+    assert [finding.code for finding in decoded.diagnostics] == ["MC1904"]
 
 
 def test_status_is_read_where_it_is_input() -> None:

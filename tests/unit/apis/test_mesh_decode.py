@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshctl_operator.apis.changes import Rejected, Upsert
-from meshctl_operator.apis.mesh_config import MESH_KEY, MeshConfig
+from meshctl_operator.apis.mesh_config import MESH_KEY, MeshConfig, UnsupportedPolicies
 from meshctl_operator.apis.mesh_decode import decode_mesh_config
 from meshctl_operator.base.diagnostics import Severity
 
@@ -67,3 +67,12 @@ def test_without_validation() -> None:
     assert isinstance(decoded, Upsert)
     assert decoded.object.spec == MeshConfig(proxy_http_port=15080)
     assert [d.severity for d in decoded.diagnostics] == [Severity.WARNING]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("deny", UnsupportedPolicies.DENY), ("ignore", UnsupportedPolicies.IGNORE)])
+def test_unsupported_policies(text: str, expected: UnsupportedPolicies) -> None:
+    """A setting of ours stands beside those of Istio, without a remark; anything else rejects the document."""
+    decoded = decode_mesh_config({"unsupportedPolicies": text})
+    assert isinstance(decoded, Upsert)
+    assert (decoded.object.spec.unsupported_policies, decoded.diagnostics) == (expected, ())
+    assert isinstance(decode_mesh_config({"unsupportedPolicies": "maybe"}), Rejected)

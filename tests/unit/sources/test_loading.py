@@ -23,10 +23,12 @@ def test_objects_are_accepted_or_rejected_one_by_one() -> None:
 
 def test_kinds_that_are_not_enforced_are_findings_of_the_file() -> None:
     """They are no objects of ours, and never silent; kinds that mean nothing to a mesh are silent."""
-    text = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Event\nmetadata: {name: b}\n"
+    text = (
+        "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Event\nmetadata: {name: b}\n"
+    )
     loaded = load(text, "f.yaml", "default")
     assert not loaded.accepted
-    assert [finding.subject.kind for finding in loaded.findings] == ["AuthorizationPolicy"]
+    assert [finding.subject.kind for finding in loaded.findings] == ["Telemetry"]
 
 
 def test_the_first_of_two_equal_keys_counts() -> None:

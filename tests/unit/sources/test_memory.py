@@ -63,10 +63,10 @@ async def test_decoded_objects_and_kinds_that_are_not_enforced() -> None:
     assert isinstance(upsert, Upsert)
     other = MemorySource(
         upsert.object,
-        {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": {"name": "p"}},
+        {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": {"name": "p"}},
         {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}},
         name="second",
     )
     await other.run(sink)
-    assert [(type(change), change.key.kind) for change in sink.sets[1].changes] == [(Upsert, "Service"), (Rejected, "AuthorizationPolicy")]
+    assert [(type(change), change.key.kind) for change in sink.sets[1].changes] == [(Upsert, "Service"), (Rejected, "Telemetry")]
     assert sink.sets[1].source == "second"
