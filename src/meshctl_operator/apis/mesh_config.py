@@ -74,7 +74,7 @@ class TlsDefaults(LenientModel):
     """TLS parameters of gateways, before those of a server."""
 
     min_protocol_version: TlsProtocol = TlsProtocol.TLS_AUTO
-    ecdh_curves: Annotated[tuple[str, ...], validated_only("Envoy's own list of curves is used")] = ()
+    ecdh_curves: tuple[str, ...] = ()
     cipher_suites: tuple[str, ...] = ()
 
 

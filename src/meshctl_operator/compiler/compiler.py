@@ -11,9 +11,9 @@ from meshctl_operator.base.diagnostics import Compiled, Diagnostic, sorted_uniqu
 from meshctl_operator.base.hashing import hash_once
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
-from meshctl_operator.compiler.emit.resources import authority_resource, cluster_resource, listener_resource, secret_resource
+from meshctl_operator.compiler.emit.resources import cluster_resource, listener_resource, secret_resource
 from meshctl_operator.compiler.inputs.clusters import ClusterInput
-from meshctl_operator.compiler.inputs.listeners import ListenerInput, rds_names, secret_names
+from meshctl_operator.compiler.inputs.listeners import ListenerInput, authority_names, key_pair_names, rds_names
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.outbound import outbound_clusters, outbound_endpoints, upstream_secret_names, view_reach
 from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, with_caches
@@ -22,8 +22,8 @@ from meshctl_operator.compiler.plan.inbound_clusters import plan_inbound_cluster
 from meshctl_operator.compiler.plan.inbound_listeners import plan_inbound_listeners, refusing
 from meshctl_operator.compiler.plan.lacking import without
 from meshctl_operator.compiler.plan.outbound_listeners import plan_outbound_listeners
+from meshctl_operator.compiler.plan.secret_names import SecretRole, role_of
 from meshctl_operator.compiler.plan.secrets import plan_secret
-from meshctl_operator.compiler.plan.upstream_secrets import is_authority, plan_authority
 from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource, Resources
 from meshctl_operator.compiler.routes import RouteTable, gateway_route, sidecar_route, virtual_hosts
 from meshctl_operator.incremental.context import Context
@@ -154,12 +154,12 @@ class _Served:
 class _Listeners:
     """Listeners, compiled, with the names that they ask for.
 
-    ``captured`` has (address, name) of the listeners for single addresses whose traffic is intercepted.
+    ``secrets`` has (name, role); ``captured`` has (address, name) of the listeners for single addresses whose traffic is intercepted.
     """
 
     listeners: Resources
     routes: tuple[str, ...]
-    secrets: tuple[str, ...]
+    secrets: tuple[tuple[str, SecretRole], ...]
     captured: tuple[tuple[str, str], ...]
 
 
@@ -172,7 +172,7 @@ def _outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[_Served]:
 def _gateway_listeners(ctx: Context, view: GatewayView) -> Compiled[_Served]:
     compiled = ctx.derive(router_listeners, view)
     tables = tuple(ctx.derive(gateway_route, view, name) for name in compiled.value.routes)
-    asked = (ctx.derive(_secret, SecretView(view.namespace), name) for name in compiled.value.secrets)
+    asked = (ctx.derive(_secret, SecretView(view.namespace), *secret) for secret in compiled.value.secrets)
     secrets = _by_name(secret for secret in asked if secret is not None)
     return Compiled(_served(ctx, view, tables, secrets), compiled.diagnostics)
 
@@ -219,7 +219,10 @@ def _listeners(ctx: Context, plan: tuple[Planned[ListenerInput], ...]) -> _Liste
     return _Listeners(
         _by_name(ctx.derive(_listener, listener) for listener in plan),
         _asked_for(plan, rds_names),
-        _asked_for(plan, secret_names),
+        (
+            *((name, SecretRole.KEY_PAIR) for name in _asked_for(plan, key_pair_names)),
+            *((name, SecretRole.AUTHORITY) for name in _asked_for(plan, authority_names)),
+        ),
         tuple((each.input.address, each.input.name) for each in plan if each.input.bind_to_port is False),
     )
 
@@ -232,8 +235,8 @@ def _listener(_ctx: Context, plan: Planned[ListenerInput]) -> CompiledResource:
     return listener_resource(plan)
 
 
-def _secret(ctx: Context, view: SecretView, name: str) -> CompiledResource | None:
-    plan = plan_secret(ctx, view, name)
+def _secret(ctx: Context, view: SecretView, name: str, role: SecretRole) -> CompiledResource | None:
+    plan = plan_secret(ctx, view, name, role)
     return None if plan is None else secret_resource(plan)
 
 
@@ -243,7 +246,7 @@ def upstream_secrets(ctx: Context, view: OutboundView) -> Compiled[Resources]:
     found: list[Diagnostic] = []
     where = SecretView(view.namespace)
     for name, wanted in ctx.derive(upstream_secret_names, view):
-        secret = ctx.derive(_authority, where, name) if is_authority(name) else ctx.derive(_secret, where, name)
+        secret = ctx.derive(_secret, where, name, role_of(name))
         if secret is not None:
             secrets.append(secret)
         else:
@@ -254,11 +257,6 @@ def upstream_secrets(ctx: Context, view: OutboundView) -> Compiled[Resources]:
             rules = [key for key in wanted if key.kind == Kind.DESTINATION_RULE]
             found += [codes.UPSTREAM_CREDENTIAL.warning(key, "spec.trafficPolicy.tls.credentialName", message) for key in rules]
     return Compiled(_by_name(secrets), tuple(found))
-
-
-def _authority(ctx: Context, view: SecretView, name: str) -> CompiledResource | None:
-    plan = plan_authority(ctx, view, name)
-    return None if plan is None else authority_resource(plan)
 
 
 def _asked_for(listeners: Iterable[Planned[ListenerInput]], names: Callable[[ListenerInput], Iterable[str]]) -> tuple[str, ...]:
@@ -273,5 +271,5 @@ def _by_name(resources: Iterable[CompiledResource]) -> Resources:
     return ShardedMap.of(first)
 
 
-LEAVES: Final = (_cluster, _listener, _secret, _authority)
+LEAVES: Final = (_cluster, _listener, _secret)
 """The derivations that emit resources."""

@@ -36,24 +36,30 @@ PORT_NAME_TAKEN: Final = define(
     example="servers:\n- port: {number: 443, name: https, protocol: HTTPS}\n- port: {number: 443, name: https, protocol: HTTPS}",
     fix="Give each server of a Gateway a port name of its own.",
 )
-TLS_MODE_UNSUPPORTED: Final = define(
+NO_MESH_IDENTITY: Final = define(
     "MC2105",
-    "A TLS mode is not supported yet",
-    cause="The server asks for MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL or AUTO_PASSTHROUGH. Serving it without asking clients for a certificate would open it.",
-    example="tls: {mode: MUTUAL, credentialName: shop-cert}",
-    fix="Use SIMPLE or PASSTHROUGH. The server is left out until then.",
+    "Workloads have no certificates of the mesh",
+    cause=(
+        "The mode ISTIO_MUTUAL (and the credential builtin://) uses the certificate that an authority of the mesh gives to each workload."
+        " Such an authority does not exist here, so nobody could connect."
+    ),
+    example="tls: {mode: ISTIO_MUTUAL}",
+    fix="Use MUTUAL with a credentialName. translate takes the certificates to exist and only warns.",
 )
-CERTIFICATE_SOURCE_UNSUPPORTED: Final = define(
+CERTIFICATE_MISSING: Final = define(
     "MC2106",
-    "A certificate source is not supported yet",
-    cause="The certificate comes from files of the proxy or from another SDS server. Only Secrets (credentialName, credentialNames) are read.",
-    example="tls: {mode: SIMPLE, serverCertificate: /etc/certs/tls.crt, privateKey: /etc/certs/tls.key}",
+    "A server names no certificate",
+    cause="A server that terminates TLS needs credentialName, credentialNames, tlsCertificates, or serverCertificate and privateKey.",
+    example="tls: {mode: SIMPLE}",
     fix="Put certificate and key into a Secret in the namespace of the gateway workload and name it in credentialName.",
 )
 CREDENTIAL_MISSING: Final = define(
     "MC2107",
     "The Secret of a server does not exist",
-    cause="credentialName is looked up in the namespace of the gateway workload, not in that of the Gateway object.",
+    cause=(
+        "credentialName is looked up in the namespace of the gateway workload, not in that of the Gateway object. Where clients are checked,"
+        " the authority is in the Secret <name>-cacert, or in <name> itself."
+    ),
     example="tls: {mode: SIMPLE, credentialName: shop-cert}   # no Secret shop-cert in istio-system",
     fix=(
         "Create the Secret in the namespace that the message names; the server is served as soon as it is there. translate, whose inputs"
@@ -64,9 +70,15 @@ CREDENTIAL_MISSING: Final = define(
 CREDENTIAL_UNUSABLE: Final = define(
     "MC2108",
     "The Secret of a server holds no usable certificate",
-    cause="The Secret lacks a certificate or a key, one of them is not PEM, or the key does not belong to the certificate.",
+    cause=(
+        "The Secret lacks a certificate or a key, one of them is not PEM, or the key does not belong to the certificate. Where clients are"
+        " checked: it lacks the certificate of the authority."
+    ),
     example="Secret shop-cert: data: {tls.crt: ...}   # no tls.key",
-    fix="Store a PEM certificate chain as tls.crt and its private key as tls.key (or as cert and key).",
+    fix=(
+        "Store a PEM certificate chain as tls.crt and its private key as tls.key (or as cert and key), an authority as ca.crt (or cacert),"
+        " a list of revoked certificates as ca.crl (or crl)."
+    ),
     istio_code="IST0161",
 )
 PRIVILEGED_PORT: Final = define(
@@ -117,4 +129,18 @@ TLS_VERSIONS_EMPTY: Final = define(
     cause="minProtocolVersion is above maxProtocolVersion, so no client could ever connect.",
     example="tls: {minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2}",
     fix="Raise maxProtocolVersion or lower minProtocolVersion.",
+)
+CURVE_UNKNOWN: Final = define(
+    "MC2116",
+    "A curve is left out",
+    cause="Not every supported Envoy knows the curve. An unknown one would make it reject the listener.",
+    example="ecdhCurves: [brainpoolP256r1]",
+    fix="Use X25519, X25519MLKEM768, P-256, P-384 or P-521.",
+)
+CLIENT_CHECK_UNUSABLE: Final = define(
+    "MC2117",
+    "Clients cannot be checked as asked for",
+    cause="A pin is no SHA-256 digest, or the certificates of an authority are not named. Serving without the check would let everybody in.",
+    example="tls: {mode: MUTUAL, credentialName: shop-cert, verifyCertificateHash: [abc]}",
+    fix="Give the SHA-256 of the certificate in hex, that of the public key in base64, or the certificates of the authority.",
 )

@@ -32,7 +32,7 @@ SCOPE_SWITCH: Final = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 FIRST_UNPRIVILEGED_PORT: Final = 1024
 LAST_PORT: Final = 65535
 _TLS_PROTOCOLS: Final = (Protocol.HTTPS, Protocol.TLS)
-_SUPPORTED_MODES: Final = (ServerTlsMode.SIMPLE, ServerTlsMode.PASSTHROUGH)
+_PASSING_MODES: Final = (ServerTlsMode.PASSTHROUGH, ServerTlsMode.AUTO_PASSTHROUGH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class GatewayServer:
     @property
     def terminates_tls(self) -> bool:
         """Whether the gateway holds the certificate."""
-        return self.is_tls and self.tls is not None and self.tls.mode is not ServerTlsMode.PASSTHROUGH
+        return self.is_tls and self.tls is not None and self.tls.mode not in _PASSING_MODES
 
     @property
     def sni_hosts(self) -> tuple[str, ...]:
@@ -218,9 +218,6 @@ class _Merge:
             field_path, message, hint = problem
             return codes.SERVER_UNUSABLE.error(gateway, f"{path}.{field_path}", message, hint=hint)
         tls = declared.tls
-        if protocol in _TLS_PROTOCOLS and tls is not None and tls.mode not in _SUPPORTED_MODES:
-            message = f"is {tls.mode.value}, which is not supported yet; the server is left out"
-            return codes.TLS_MODE_UNSUPPORTED.error(gateway, f"{path}.tls.mode", message, hint="use SIMPLE or PASSTHROUGH")
         number = declared.port.number
         port = self.translation.get(number, number)
         if self.view.unprivileged and self.view.local is None and port < FIRST_UNPRIVILEGED_PORT:

@@ -203,14 +203,22 @@ def test_port_name_taken() -> None:
     assert merged.diagnostics[0].code == "MC2104"
 
 
-@pytest.mark.parametrize("mode", ["MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", "AUTO_PASSTHROUGH"])
-def test_unsupported_modes(mode: str) -> None:
-    """A mode that is not supported leaves the server out with an error, and claims nothing."""
-    merged = merge(gateway(https("[a.com]", "one", mode), https("[a.com]", "two")))
-    assert shown(merged) == [("gw", 1)]
-    (finding,) = merged.diagnostics
-    assert (finding.code, finding.path, finding.severity) == ("MC2105", "spec.servers[0].tls.mode", Severity.ERROR)
-    assert mode in finding.message
+@pytest.mark.parametrize(
+    ("mode", "terminates"),
+    [
+        ("SIMPLE", True),
+        ("MUTUAL", True),
+        ("OPTIONAL_MUTUAL", True),
+        ("ISTIO_MUTUAL", True),
+        ("PASSTHROUGH", False),
+        ("AUTO_PASSTHROUGH", False),
+    ],
+)
+def test_modes(mode: str, *, terminates: bool) -> None:
+    """Every mode is served; only a server that ends TLS has routes of its own."""
+    (server,) = merge(gateway(https("[a.com]", "one", mode))).servers
+    assert server.terminates_tls is terminates
+    assert (server.route_name is not None) is terminates
 
 
 @pytest.mark.parametrize(

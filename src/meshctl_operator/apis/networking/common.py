@@ -133,7 +133,7 @@ class TlsCertificate(StrictModel):
 
     server_certificate: str = ""
     private_key: str = ""
-    ca_certificates: str = ""
+    ca_certificates: Annotated[str, validated_only("Istio has never acted on it either: clients are checked by tls.caCertificates")] = ""
 
 
 class ServerTls(StrictModel):
@@ -142,21 +142,21 @@ class ServerTls(StrictModel):
     https_redirect: Flag = False
     mode: Annotated[
         ServerTlsMode,
-        validated_only("the server is skipped", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"),
+        validated_only("no authority of the mesh gives workloads certificates, so a gateway leaves the server out", "ISTIO_MUTUAL"),
     ] = ServerTlsMode.PASSTHROUGH
-    server_certificate: Annotated[str, validated_only("certificates come from credentialName")] = ""
-    private_key: Annotated[str, validated_only("certificates come from credentialName")] = ""
-    ca_certificates: Annotated[str, validated_only("clients are not asked for a certificate")] = ""
-    ca_crl: Annotated[str, validated_only("revocation is not checked")] = ""
-    subject_alt_names: Annotated[tuple[str, ...], validated_only("clients are not asked for a certificate")] = ()
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    ca_crl: str = ""
+    subject_alt_names: tuple[str, ...] = ()
     credential_name: str = ""
     credential_names: tuple[str, ...] = ()
-    ca_cert_credential_name: Annotated[str, validated_only("clients are not asked for a certificate")] = ""
-    tls_certificates: Annotated[tuple[TlsCertificate, ...], validated_only("certificates come from credentialName")] = ()
-    verify_certificate_spki: Annotated[tuple[str, ...], validated_only("clients are not asked for a certificate")] = ()
-    verify_certificate_hash: Annotated[tuple[str, ...], validated_only("clients are not asked for a certificate")] = ()
+    ca_cert_credential_name: str = ""
+    tls_certificates: tuple[TlsCertificate, ...] = ()
+    verify_certificate_spki: tuple[str, ...] = ()
+    verify_certificate_hash: tuple[str, ...] = ()
     min_protocol_version: TlsProtocol = TlsProtocol.TLS_AUTO
     max_protocol_version: TlsProtocol = TlsProtocol.TLS_AUTO
     cipher_suites: tuple[str, ...] = ()
-    insecure_skip_verify: Annotated[Flag | None, validated_only("clients are not asked for a certificate")] = None
-    ecdh_curves: Annotated[tuple[str, ...], validated_only("Envoy's own list of curves is used")] = ()
+    insecure_skip_verify: Flag | None = None
+    ecdh_curves: tuple[str, ...] = ()

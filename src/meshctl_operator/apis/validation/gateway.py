@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from meshctl_operator.apis.networking.common import ServerTls, ServerTlsMode, TlsProtocol
+from meshctl_operator.apis.networking.common import ServerTlsMode
 from meshctl_operator.apis.networking.gateway import GatewaySpec, Server
 from meshctl_operator.apis.validation import codes
 from meshctl_operator.apis.validation.findings import Findings
@@ -18,34 +16,7 @@ from meshctl_operator.apis.validation.primitives import (
     is_unix_address,
     protocol_of,
 )
-
-_TERMINATING: Final = frozenset({ServerTlsMode.SIMPLE, ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL})
-_MUTUAL: Final = frozenset({ServerTlsMode.MUTUAL, ServerTlsMode.OPTIONAL_MUTUAL})
-_PASSING: Final = frozenset({ServerTlsMode.PASSTHROUGH, ServerTlsMode.AUTO_PASSTHROUGH})
-_MAX_CREDENTIALS: Final = 2
-_OLD_TLS: Final = frozenset({TlsProtocol.TLSV1_0, TlsProtocol.TLSV1_1})
-_TLS_ORDER: Final = (TlsProtocol.TLSV1_0, TlsProtocol.TLSV1_1, TlsProtocol.TLSV1_2, TlsProtocol.TLSV1_3)
-
-CIPHER_SUITES: Final = frozenset(
-    {
-        "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "ECDHE-RSA-AES128-GCM-SHA256",
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDHE-RSA-AES256-GCM-SHA384",
-        "ECDHE-ECDSA-CHACHA20-POLY1305",
-        "ECDHE-RSA-CHACHA20-POLY1305",
-        "ECDHE-ECDSA-AES128-SHA",
-        "ECDHE-RSA-AES128-SHA",
-        "ECDHE-ECDSA-AES256-SHA",
-        "ECDHE-RSA-AES256-SHA",
-        "AES128-GCM-SHA256",
-        "AES256-GCM-SHA384",
-        "AES128-SHA",
-        "AES256-SHA",
-        "DES-CBC3-SHA",
-    }
-)
-"""The cipher suites that Envoy's TLS library knows by name."""
+from meshctl_operator.apis.validation.server_tls import check_server_tls
 
 
 def check_gateway(spec: GatewaySpec, findings: Findings) -> None:
@@ -116,7 +87,7 @@ def _check_server(server: Server, path: str, findings: Findings) -> None:
     else:
         _check_protocol_tls(server, protocol, path, findings)
     if server.tls is not None:
-        _check_tls(server.tls, f"{path}.tls", findings)
+        check_server_tls(server.tls, f"{path}.tls", findings)
 
 
 def _check_host(host: str, path: str, findings: Findings) -> None:
@@ -149,80 +120,3 @@ def _check_protocol_tls(server: Server, protocol: str, path: str, findings: Find
     if tls.https_redirect and protocol not in HTTP_FAMILY:
         hint = "put it on the server of port 80"
         findings.warn(codes.IGNORED_TLS_FIELD, f"{path}.tls.httpsRedirect", f"has no effect with protocol {protocol}", hint=hint)
-
-
-def _check_tls(tls: ServerTls, path: str, findings: Findings) -> None:
-    has_files = bool(tls.server_certificate and tls.private_key)
-    sources = {
-        "serverCertificate and privateKey": has_files,
-        "credentialName": bool(tls.credential_name),
-        "credentialNames": bool(tls.credential_names),
-        "tlsCertificates": bool(tls.tls_certificates),
-    }
-    given = [name for name, is_set in sources.items() if is_set]
-    if len(given) > 1:
-        findings.error(codes.BAD_CERTIFICATES, path, f"has {len(given)} sources of certificates: {', '.join(given)}", hint="keep one")
-    for name, count in (("credentialNames", len(tls.credential_names)), ("tlsCertificates", len(tls.tls_certificates))):
-        if count > _MAX_CREDENTIALS:
-            findings.error(codes.BAD_CERTIFICATES, f"{path}.{name}", f"has {count} entries, at most {_MAX_CREDENTIALS} are allowed")
-    if tls.mode in _PASSING:
-        _check_passing(tls, path, findings)
-    elif tls.mode is ServerTlsMode.ISTIO_MUTUAL:
-        for name in _set_fields(tls, "server_certificate", "private_key", "ca_certificates", *_CREDENTIALS):
-            message = "is not allowed with mode ISTIO_MUTUAL, whose certificates come from the mesh"
-            findings.error(codes.BAD_CERTIFICATES, f"{path}.{name}", message)
-    elif tls.mode in _TERMINATING and not (tls.credential_name or tls.credential_names):
-        _check_files(tls, path, findings)
-    _check_parameters(tls, path, findings)
-
-
-_CREDENTIALS: Final = ("credential_name", "credential_names", "tls_certificates")
-
-
-def _set_fields(tls: ServerTls, *attributes: str) -> list[str]:
-    """Return the YAML names of those fields that are set."""
-    return [ServerTls.model_fields[name].alias or name for name in attributes if getattr(tls, name)]
-
-
-def _check_passing(tls: ServerTls, path: str, findings: Findings) -> None:
-    if tls.ca_crl and tls.credential_name:
-        findings.error(codes.BAD_CERTIFICATES, f"{path}.caCrl", "is not allowed beside credentialName", hint="put the list into the Secret")
-    for name in _set_fields(tls, "server_certificate", "private_key", "ca_certificates", "ca_crl", *_CREDENTIALS):
-        mode = "" if "mode" in tls.model_fields_set else ", the default"
-        message = f"has no effect: TLS is passed through (mode {tls.mode}{mode})"
-        findings.warn(codes.IGNORED_TLS_FIELD, f"{path}.{name}", message, hint="set mode to SIMPLE to terminate TLS here")
-
-
-def _check_files(tls: ServerTls, path: str, findings: Findings) -> None:
-    if tls.tls_certificates:
-        for index, pair in enumerate(tls.tls_certificates):
-            if not pair.server_certificate or not pair.private_key:
-                message = "needs serverCertificate and privateKey"
-                findings.error(codes.BAD_CERTIFICATES, f"{path}.tlsCertificates[{index}]", message)
-    elif not tls.server_certificate or not tls.private_key:
-        hint = "set credentialName to a Secret of the gateway's namespace"
-        findings.error(codes.BAD_CERTIFICATES, path, f"mode {tls.mode} needs a certificate and its key", hint=hint)
-    if tls.mode in _MUTUAL and not tls.ca_certificates:
-        message = f"is required: mode {tls.mode} checks the certificates of clients"
-        findings.error(codes.BAD_CERTIFICATES, f"{path}.caCertificates", message)
-    if tls.mode is ServerTlsMode.SIMPLE and tls.ca_crl:
-        message = "is not allowed with mode SIMPLE, which asks clients for no certificate"
-        findings.error(codes.BAD_CERTIFICATES, f"{path}.caCrl", message)
-
-
-def _check_parameters(tls: ServerTls, path: str, findings: Findings) -> None:
-    low, high = tls.min_protocol_version, tls.max_protocol_version
-    if low in _OLD_TLS and not tls.cipher_suites:
-        hint = "list cipherSuites that old clients have, or ask for TLSV1_2"
-        findings.warn(
-            codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} needs cipher suites that Envoy leaves out by default", hint=hint
-        )
-    if low in _TLS_ORDER and high in _TLS_ORDER and _TLS_ORDER.index(low) > _TLS_ORDER.index(high):
-        findings.warn(codes.WEAK_TLS, f"{path}.minProtocolVersion", f"{low} is above maxProtocolVersion {high}: no client can connect")
-    known = set[str]()
-    for index, suite in enumerate(tls.cipher_suites):
-        if suite in known:
-            findings.warn(codes.WEAK_TLS, f"{path}.cipherSuites[{index}]", f'"{suite}" is listed twice')
-        elif suite and suite != "ALL" and suite[0].isalnum() and suite not in CIPHER_SUITES:
-            findings.warn(codes.WEAK_TLS, f"{path}.cipherSuites[{index}]", f'"{suite}" is no cipher suite of Envoy and is left out')
-        known.add(suite)

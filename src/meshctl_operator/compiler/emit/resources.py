@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from envoy.config.cluster.v3 import cluster_pb2
 
-from meshctl_operator.compiler.emit.authorities import emit_authority
 from meshctl_operator.compiler.emit.clusters import emit_cluster
 from meshctl_operator.compiler.emit.endpoints import emit_endpoints
 from meshctl_operator.compiler.emit.listeners import emit_listener
 from meshctl_operator.compiler.emit.secrets import emit_secret
-from meshctl_operator.compiler.inputs.authorities import AuthorityInput
 from meshctl_operator.compiler.inputs.clusters import ClusterInput
 from meshctl_operator.compiler.inputs.endpoints import EndpointsInput
 from meshctl_operator.compiler.inputs.listeners import ListenerInput
@@ -52,12 +50,6 @@ def listener_resource(listener: Planned[ListenerInput]) -> CompiledResource:
     """Return the Listener."""
     message = emit_listener(listener.input)
     return compiled_resource(LISTENER_TYPE, message.name, serialised(emit_listener, listener.input, message), (listener.provenance,))
-
-
-def authority_resource(secret: Planned[AuthorityInput]) -> CompiledResource:
-    """Return the Secret with the authorities that a cluster trusts."""
-    message = emit_authority(secret.input)
-    return compiled_resource(SECRET_TYPE, message.name, serialised(emit_authority, secret.input, message), (secret.provenance,))
 
 
 def secret_resource(secret: Planned[SecretInput]) -> CompiledResource:

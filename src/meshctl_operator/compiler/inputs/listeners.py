@@ -104,14 +104,36 @@ class TcpProxyInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTrustInput:
+    """Which certificates of clients are trusted: those of the authority (its SDS name) that also satisfy every other list with entries.
+
+    ``spki`` and ``hashes`` pin public keys (base64) and certificates (hex), ``revoked_file`` is a path of the proxy. With
+    ``accept_untrusted`` a certificate that fails is let in, and only marked as not validated.
+    """
+
+    authority: str
+    subject_alt_names: tuple[str, ...] = ()
+    spki: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    revoked_file: str = ""
+    accept_untrusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DownstreamTlsInput:
-    """TLS that the listener terminates: SDS names of the certificates, and what is offered to clients."""
+    """TLS that the listener terminates: SDS names of the certificates, and what is offered to clients.
+
+    With ``clients`` they are asked for a certificate; those that have none are turned away only where ``client_required`` says so.
+    """
 
     certificates: tuple[str, ...]
     alpn: tuple[str, ...]
     minimum_version: TlsVersion = TlsVersion.TLS_AUTO
     maximum_version: TlsVersion = TlsVersion.TLS_AUTO
     cipher_suites: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+    clients: ClientTrustInput | None = None
+    client_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +205,14 @@ def rds_names(listener: ListenerInput) -> tuple[str, ...]:
     )
 
 
-def secret_names(listener: ListenerInput) -> tuple[str, ...]:
-    """Return the names of the secrets that the listener asks for, sorted."""
+def key_pair_names(listener: ListenerInput) -> tuple[str, ...]:
+    """Return the names of the secrets that the listener asks for as its certificates, sorted."""
     return tuple(sorted({name for chain in _chains(listener) if chain.tls for name in chain.tls.certificates}))
+
+
+def authority_names(listener: ListenerInput) -> tuple[str, ...]:
+    """Return the names of the secrets that the listener asks for to judge certificates of clients, sorted."""
+    return tuple(sorted({chain.tls.clients.authority for chain in _chains(listener) if chain.tls and chain.tls.clients}))
 
 
 def _chains(listener: ListenerInput) -> tuple[FilterChainInput, ...]:

@@ -11,7 +11,7 @@ from meshctl_operator.compiler.inputs.listeners import ChainMatchInput, Directio
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import gateway_manager
-from meshctl_operator.compiler.plan.gateway_tls import plan_server_tls
+from meshctl_operator.compiler.plan.gateway_tls import certificate_names, plan_server_tls
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
 from meshctl_operator.compiler.plan.tcp_routes import L4Client, L4Rule, passes, routed_proxy, server_names
 from meshctl_operator.incremental.context import Context
@@ -27,8 +27,9 @@ def plan_gateway_listeners(ctx: Context, view: GatewayView) -> Compiled[tuple[Pl
     merged = ctx.derive(merged_gateway, view)
     found: list[Diagnostic] = [*ctx.derive(settings_findings), *merged.diagnostics]
     listeners = []
+    pairs = frozenset(name for server in merged.servers for name in certificate_names(server))
     for address, port in merged.listener_keys():
-        planner = _Listener(ctx, view, address, port, found)
+        planner = _Listener(ctx, view, address, port, pairs, found)
         for server in merged.servers_of_listener(address, port):
             planner.add(server)
         if planner.chains:
@@ -50,6 +51,7 @@ class _Listener:
     view: GatewayView
     address: str
     port: int
+    pairs: frozenset[str]
     found: list[Diagnostic]
     chains: list[FilterChainInput] = field(default_factory=list)
     provenance: dict[ObjectKey, None] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class _Listener:
             self.chains.append(FilterChainInput(manager))
 
     def _add_terminating(self, server: GatewayServer) -> None:
-        context = plan_server_tls(self.ctx, SecretView(self.view.namespace), server, self.found)
+        context = plan_server_tls(self.ctx, SecretView(self.view.namespace), server, self.found, pairs=self.pairs)
         if context is None:
             return
         tls, secrets = context

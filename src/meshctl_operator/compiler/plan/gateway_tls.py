@@ -1,14 +1,17 @@
-"""TLS that a gateway terminates: which certificates, versions and cipher suites a server offers, and what is wrong with them."""
+"""TLS that a gateway terminates: certificates, versions and cipher suites of a server, and what clients have to show."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from meshctl_operator.apis.networking.common import ServerTls, TlsProtocol
+from meshctl_operator.apis.networking.common import ServerTls, ServerTlsMode
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.compiler.inputs.listeners import DownstreamTlsInput, TlsVersion
-from meshctl_operator.compiler.plan.secrets import SecretFault, sds_name, secret_key, secret_problem
+from meshctl_operator.compiler.inputs.listeners import ClientTrustInput, DownstreamTlsInput
+from meshctl_operator.compiler.plan.client_trust import MUTUAL_MODES, credentials_of, plan_client_trust
+from meshctl_operator.compiler.plan.secret_names import WORKLOAD_PAIR, SecretRole, file_pair_name, file_paths, is_workload_identity
+from meshctl_operator.compiler.plan.secrets import SecretFault, SecretProblem, sds_name, secret_key, secret_problem
+from meshctl_operator.compiler.plan.tls_parameters import TlsParameters, plan_tls_parameters
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import gateway_codes as codes
 from meshctl_operator.model.gateways import GatewayServer
@@ -17,112 +20,116 @@ from meshctl_operator.model.views import SecretView
 
 ALPN: Final = ("h2", "http/1.1")
 """What clients are offered on every terminating server, TCP ones included, as with Istio."""
-
-CIPHER_SUITES: Final = frozenset(
-    {
-        "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDHE-RSA-AES128-GCM-SHA256",
-        "ECDHE-RSA-AES256-GCM-SHA384",
-        "ECDHE-ECDSA-CHACHA20-POLY1305",
-        "ECDHE-RSA-CHACHA20-POLY1305",
-        "ECDHE-ECDSA-AES128-SHA",
-        "ECDHE-ECDSA-AES256-SHA",
-        "ECDHE-RSA-AES128-SHA",
-        "ECDHE-RSA-AES256-SHA",
-        "AES128-GCM-SHA256",
-        "AES256-GCM-SHA384",
-        "AES128-SHA",
-        "AES256-SHA",
-        "DES-CBC3-SHA",
-        "ALL",
-    }
-)
-"""The suites that Istio lets through and a stock Envoy accepts; one that Envoy does not know makes it reject the listener."""
-
-_VERSIONS: Final = {
-    TlsProtocol.TLS_AUTO: TlsVersion.TLS_AUTO,
-    TlsProtocol.TLSV1_0: TlsVersion.TLSV1_0,
-    TlsProtocol.TLSV1_1: TlsVersion.TLSV1_1,
-    TlsProtocol.TLSV1_2: TlsVersion.TLSV1_2,
-    TlsProtocol.TLSV1_3: TlsVersion.TLSV1_3,
-}
-_ORDER: Final = tuple(TlsProtocol)
+MESH_TCP_ALPN: Final = ("istio-peer-exchange", *ALPN)
+"""What sidecars are offered by a server that carries TCP of the mesh."""
 
 
 def plan_server_tls(
-    ctx: Context, secrets: SecretView, server: GatewayServer, found: list[Diagnostic]
+    ctx: Context, secrets: SecretView, server: GatewayServer, found: list[Diagnostic], *, pairs: frozenset[str] = frozenset()
 ) -> tuple[DownstreamTlsInput, tuple[ObjectKey, ...]] | None:
-    """Return the TLS context of a server and the Secrets behind it; None, and findings, where no certificate can be served."""
+    """Return the TLS context of a server and the objects behind it; None, and findings, where it cannot be served as it is meant.
+
+    ``pairs`` are the SDS names of all certificates of the gateway (``certificate_names``).
+    """
     tls = server.tls
     if tls is None:
         return None
+    parameters = TlsParameters()
+    if tls.mode is not ServerTlsMode.ISTIO_MUTUAL:  # what the mesh speaks to itself is not a matter of one server
+        parameters = plan_tls_parameters(tls, mesh_config(ctx).tls_defaults, server, found)
     names = _certificates(ctx, secrets, server, tls, found)
-    minimum, maximum = tls.min_protocol_version, tls.max_protocol_version
-    defaults = mesh_config(ctx).tls_defaults
-    if defaults is not None and minimum is TlsProtocol.TLS_AUTO:
-        minimum = defaults.min_protocol_version
-    if maximum is not TlsProtocol.TLS_AUTO and _ORDER.index(minimum) > _ORDER.index(maximum):
-        message = f"is {maximum.value}, below the minimum of {minimum.value}, so no client can connect"
-        found.append(codes.TLS_VERSIONS_EMPTY.warning(server.gateway, f"{server.path}.tls.maxProtocolVersion", message))
     if not names:
         return None
-    ciphers = _cipher_suites(server, tls, found)
-    if not ciphers and not tls.cipher_suites and defaults is not None:
-        ciphers = tuple(dict.fromkeys(cipher for cipher in defaults.cipher_suites if cipher in CIPHER_SUITES))
+    clients: ClientTrustInput | None = None
+    if tls.mode in MUTUAL_MODES or tls.mode is ServerTlsMode.ISTIO_MUTUAL:
+        clients = plan_client_trust(server, tls, pairs, found)
+        if clients is None or not _can_judge(ctx, secrets, server, tls, clients.authority, found):
+            return None
     context = DownstreamTlsInput(
         certificates=names,
-        alpn=ALPN,
-        minimum_version=_VERSIONS[minimum],
-        maximum_version=_VERSIONS[maximum],
-        cipher_suites=ciphers,
+        alpn=MESH_TCP_ALPN if tls.mode is ServerTlsMode.ISTIO_MUTUAL and server.route_name is None else ALPN,
+        minimum_version=parameters.minimum,
+        maximum_version=parameters.maximum,
+        cipher_suites=parameters.cipher_suites,
+        curves=parameters.curves,
+        clients=clients,
+        client_required=clients is not None and tls.mode is not ServerTlsMode.OPTIONAL_MUTUAL,
     )
-    return context, tuple(secret_key(secrets, name) for name in names)
+    asked = (*names, clients.authority) if clients is not None else names
+    objects = (secret_key(secrets, name) for name in asked if not file_paths(name) and not is_workload_identity(name))
+    return context, tuple(dict.fromkeys(objects))
+
+
+def certificate_names(server: GatewayServer) -> tuple[str, ...]:
+    """Return the SDS names of the certificates that a server asks for."""
+    tls = server.tls
+    if tls is None or not server.terminates_tls:
+        return ()
+    if tls.mode is ServerTlsMode.ISTIO_MUTUAL:
+        return (WORKLOAD_PAIR,)
+    if credentials := credentials_of(tls):
+        return tuple(map(sds_name, credentials))
+    files = [(pair.server_certificate, pair.private_key) for pair in tls.tls_certificates] or [(tls.server_certificate, tls.private_key)]
+    return tuple(file_pair_name(certificate, key) for certificate, key in files if certificate and key)
 
 
 def _certificates(ctx: Context, secrets: SecretView, server: GatewayServer, tls: ServerTls, found: list[Diagnostic]) -> tuple[str, ...]:
     """Return the SDS names that can be served, or are taken to be. Any other is never referenced: Envoy would wait for it in vain."""
-    credentials = [(f"{server.path}.tls.credentialNames[{i}]", name) for i, name in enumerate(tls.credential_names)]
-    if tls.credential_name:
-        credentials = [(f"{server.path}.tls.credentialName", tls.credential_name)]
-    if not credentials:
-        message = "has no credentialName; certificates from files are not supported yet, so the server is left out"
+    names = certificate_names(server)
+    if not names:
+        message = "names no certificate, so the server is left out"
         hint = f"put the certificate into a Secret in namespace {secrets.namespace} and name it in credentialName"
-        found.append(codes.CERTIFICATE_SOURCE_UNSUPPORTED.error(server.gateway, f"{server.path}.tls", message, hint=hint))
-    usable: list[str] = []
-    for path, credential in credentials:
-        name = sds_name(credential)
-        if name is None:
-            message = f'is "{credential}"; only Secrets are supported yet'
-            found.append(codes.CERTIFICATE_SOURCE_UNSUPPORTED.error(server.gateway, path, message))
-            continue
-        problem = ctx.derive(secret_problem, secrets, name)
-        if problem is None:
+        found.append(codes.CERTIFICATE_MISSING.error(server.gateway, f"{server.path}.tls", message, hint=hint))
+    rest = "the server is left out" if len(names) == 1 else "the certificate is left out"
+    usable = []
+    for index, name in enumerate(names):
+        path = f"{server.path}.tls.{_field(tls, index)}"
+        problem = ctx.derive(secret_problem, secrets, name, SecretRole.KEY_PAIR)
+        if problem is None or _is_assumed(ctx, server, path, name, problem, found, rest):
             usable.append(name)
-            continue
-        if problem.fault is SecretFault.MISSING and mesh_settings(ctx).assumes_secrets:
-            usable.append(name)
-            message = f'is "{credential}", but Secret {problem.message} among the inputs; it is taken to exist where this is served'
-            hint = f"without it the server is left out: Secret {secrets.namespace}/{secret_key(secrets, name).name}"
-            found.append(codes.CREDENTIAL_MISSING.warning(server.gateway, path, message, hint=hint))
-            continue
-        rest = "the server is left out" if len(credentials) == 1 else "the certificate is left out"
-        message = f'is "{credential}", but Secret {problem.message}; {rest} until it can be used'
-        if problem.fault is SecretFault.UNUSABLE:
-            found.append(codes.CREDENTIAL_UNUSABLE.error(server.gateway, path, message))
-        else:
-            hint = f"the Secret must be in namespace {secrets.namespace}, beside the gateway workload"
-            found.append(codes.CREDENTIAL_MISSING.error(server.gateway, path, message, hint=hint))
     return tuple(dict.fromkeys(usable))
 
 
-def _cipher_suites(server: GatewayServer, tls: ServerTls, found: list[Diagnostic]) -> tuple[str, ...]:
-    usable: dict[str, None] = {}
-    for index, cipher in enumerate(tls.cipher_suites):
-        if cipher in CIPHER_SUITES and cipher not in usable:
-            usable[cipher] = None
-            continue
-        reason = "is named twice" if cipher in usable else "is not known to Envoy"
-        message = f'is "{cipher}", which {reason}; it is left out'
-        found.append(codes.CIPHER_UNKNOWN.warning(server.gateway, f"{server.path}.tls.cipherSuites[{index}]", message))
-    return tuple(usable)
+def _can_judge(ctx: Context, secrets: SecretView, server: GatewayServer, tls: ServerTls, authority: str, found: list[Diagnostic]) -> bool:
+    """Tell whether the authority can be served, or is taken to be: without it nobody could be let in."""
+    problem = ctx.derive(secret_problem, secrets, authority, SecretRole.AUTHORITY)
+    if problem is None:
+        return True
+    field = "caCertCredentialName" if tls.ca_cert_credential_name else _field(tls, 0)
+    if problem.fault is SecretFault.NO_IDENTITY and any(finding.path == f"{server.path}.tls.{field}" for finding in found):
+        return mesh_settings(ctx).assumes_secrets  # the certificate of the workload says it already
+    return _is_assumed(ctx, server, f"{server.path}.tls.{field}", authority, problem, found, "the server is left out")
+
+
+def _field(tls: ServerTls, index: int) -> str:
+    if tls.mode is ServerTlsMode.ISTIO_MUTUAL:
+        return "mode"
+    return "credentialName" if tls.credential_name else f"credentialNames[{index}]"
+
+
+def _is_assumed(
+    ctx: Context, server: GatewayServer, path: str, name: str, problem: SecretProblem, found: list[Diagnostic], rest: str
+) -> bool:
+    """Report why a name cannot be served; tell whether it is taken to be served all the same, where this is not a cluster."""
+    assumes = mesh_settings(ctx).assumes_secrets
+    match problem.fault:
+        case SecretFault.NO_IDENTITY:
+            if assumes:
+                message = f"needs certificates of the workload itself ({name}), which are taken to exist where this is served"
+                found.append(codes.NO_MESH_IDENTITY.warning(server.gateway, path, message))
+                return True
+            message = f"needs certificates of the workload itself, but {problem.message}; {rest}"
+            hint = "use MUTUAL with a credentialName"
+            found.append(codes.NO_MESH_IDENTITY.error(server.gateway, path, message, hint=hint))
+        case SecretFault.MISSING if assumes:
+            message = f"asks for {name}, but {problem.message} among the inputs; it is taken to exist where this is served"
+            found.append(codes.CREDENTIAL_MISSING.warning(server.gateway, path, message, hint=f"without it {rest}"))
+            return True
+        case SecretFault.MISSING | SecretFault.FOREIGN:
+            hint = "a Secret must be in the namespace of the gateway workload"
+            message = f"asks for {name}, but {problem.message}; {rest} until it can be used"
+            found.append(codes.CREDENTIAL_MISSING.error(server.gateway, path, message, hint=hint))
+        case SecretFault.UNUSABLE:
+            message = f"asks for {name}, but {problem.message}; {rest} until it can be used"
+            found.append(codes.CREDENTIAL_UNUSABLE.error(server.gateway, path, message))
+    return False

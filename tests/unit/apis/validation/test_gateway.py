@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshctl_operator.apis.validation.gateway import CIPHER_SUITES
+from meshctl_operator.apis.validation.tls_parameters import CIPHER_SUITES
 from tests.support.documents import document, errors_of, warnings_of
 
 HTTP = "port: {number: 80, protocol: HTTP, name: http}"

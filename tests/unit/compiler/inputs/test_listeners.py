@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from meshctl_operator.compiler.inputs.listeners import (
+    ClientTrustInput,
     Direction,
     DownstreamTlsInput,
     FilterChainInput,
     HttpConnectionManagerInput,
     ListenerInput,
     TcpProxyInput,
+    authority_names,
+    key_pair_names,
     rds_names,
-    secret_names,
 )
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 
@@ -32,14 +34,15 @@ def test_rds_names() -> None:
 
 
 def test_secret_names() -> None:
-    """Secret names are those of every TLS context, sorted and once each."""
+    """Secret names are those of every TLS context, sorted and once each, apart by what they are used for."""
     tcp = TcpProxyInput("c", (("c", 1),))
     chains = (
         FilterChainInput(tcp, tls=DownstreamTlsInput(("kubernetes://b", "kubernetes://a"), ())),
-        FilterChainInput(tcp, tls=DownstreamTlsInput(("kubernetes://a",), ())),
+        FilterChainInput(tcp, tls=DownstreamTlsInput(("kubernetes://a",), (), clients=ClientTrustInput("kubernetes://a-cacert"))),
         FilterChainInput(tcp),
     )
-    assert secret_names(listener(*chains)) == ("kubernetes://a", "kubernetes://b")
+    assert key_pair_names(listener(*chains)) == ("kubernetes://a", "kubernetes://b")
+    assert authority_names(listener(*chains)) == ("kubernetes://a-cacert",)
 
 
 def test_inputs_are_keys() -> None:

@@ -8,7 +8,7 @@ from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.diagnostics import Compiled, Severity
 from meshctl_operator.base.labels import freeze
 from meshctl_operator.compiler.emit.listeners import emit_listener
-from meshctl_operator.compiler.inputs.listeners import HttpConnectionManagerInput, ListenerInput, TcpProxyInput, rds_names, secret_names
+from meshctl_operator.compiler.inputs.listeners import HttpConnectionManagerInput, ListenerInput, TcpProxyInput, key_pair_names, rds_names
 from meshctl_operator.compiler.inputs.planned import Planned
 from meshctl_operator.compiler.plan.gateway_listeners import plan_gateway_listeners
 from meshctl_operator.model.proxies import LocalBinding
@@ -165,7 +165,7 @@ def test_tls_termination() -> None:
         },
     }
     assert rds_names(listener.input) == ("https.443.https.gw.default",)
-    assert secret_names(listener.input) == ("kubernetes://bk",)
+    assert key_pair_names(listener.input) == ("kubernetes://bk",)
     assert [str(key) for key in listener.provenance] == ["Gateway/default/gw", "Secret/istio-system/bk"]
 
 
