@@ -24,13 +24,20 @@ CA = authority()
 SERVER = CA.issue(HOST)
 CLIENT, REVOKED, STRANGER = CA.issue("client"), CA.issue("revoked"), authority("another").issue("client")
 TLS = {"tls__crt": SERVER[0], "tls__key": SERVER[1]}
+
+
+def secret(name: str, data: dict[str, bytes]) -> str:
+    """Return a Secret beside the gateway."""
+    return secret_yaml(name, "istio-system", **data)
+
+
 SECRETS = (
-    secret_yaml("plain", **TLS)
-    + secret_yaml("both", ca__crt=CA.certificate, ca__crl=CA.revoke(REVOKED[0]), **TLS)
-    + secret_yaml("apart", **TLS)
-    + secret_yaml("apart-cacert", cacert=CA.certificate)
-    + secret_yaml("another", ca__crt=authority("another").certificate)
-    + secret_yaml("stapled", **{**TLS, "tls__ocsp-staple": CA.staple(SERVER[0])})
+    secret("plain", TLS)
+    + secret("both", {**TLS, "ca__crt": CA.certificate, "ca__crl": CA.revoke(REVOKED[0])})
+    + secret("apart", TLS)
+    + secret("apart-cacert", {"cacert": CA.certificate})
+    + secret("another", {"ca__crt": authority("another").certificate})
+    + secret("stapled", {**TLS, "tls__ocsp-staple": CA.staple(SERVER[0])})
 )
 ASKS = (ssl.SSLError, ConnectionError)
 
@@ -174,14 +181,14 @@ async def test_rotation(gateway: RealGateway, port: int, tmp_path: Path) -> None
     assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200")
     writer.close()
     assert await gateway.envoy.stats("listener_manager.listener_(added|modified|removed|create_failure|in_place_updated)") == before
-    await gateway.apply(secret_yaml("apart", **TLS) + secret_yaml("apart-cacert", cacert=CA.certificate))
+    await gateway.apply(secret("apart", TLS) + secret("apart-cacert", {"cacert": CA.certificate}))
 
 
 async def test_a_secret_that_appears(gateway: RealGateway, port: int, tmp_path: Path) -> None:
     """A server opens as soon as its Secret is there."""
     await gateway.apply(gateway_yaml(https(port, "mode: SIMPLE, credentialName: later")))
     assert await status(gateway, port, client(tmp_path)) is None
-    await gateway.apply(secret_yaml("later", **TLS))
+    await gateway.apply(secret("later", TLS))
     await gateway.listening(port)
     assert await status(gateway, port, client(tmp_path)) == 200
     await gateway.delete(ObjectKey("Secret", "istio-system", "later"))

@@ -9,7 +9,7 @@ what these change is written down). Beside it stand ``xds.<proxy>.yaml`` and ``d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,17 @@ RESOURCES = ("clusters", "endpoints", "listeners", "routes", "secrets")
 ROOT = Path(__file__).parents[1] / "golden"
 
 
-def load_objects(paths: list[Path], default_namespace: str = "default") -> tuple[list[Change], list[Diagnostic]]:
-    """Return the decoded objects of files and folders, and the findings about documents that gave none."""
+def load_objects(
+    paths: list[Path], default_namespace: str = "default", instead: Mapping[Path, str] | None = None
+) -> tuple[list[Change], list[Diagnostic]]:
+    """Return the decoded objects of files and folders, and the findings about documents that gave none.
+
+    ``instead`` has texts that stand in for files.
+    """
     changes: list[Change] = []
     findings: list[Diagnostic] = []
     for path in (file for given in paths for file in (list_files(given) if given.is_dir() else [given])):
-        loaded = load(read_text(path), path.name, default_namespace)
+        loaded = load((instead or {}).get(path) or read_text(path), path.name, default_namespace)
         changes += [*loaded.accepted.values(), *loaded.rejected.values()]
         findings += loaded.findings
     return changes, findings
@@ -51,11 +56,11 @@ class GoldenCase:
         """``area/case``."""
         return str(self.folder.relative_to(ROOT))
 
-    def outputs(self) -> dict[str, Any]:
-        """Return what the compiler says now, by file name."""
+    def outputs(self, instead: Mapping[Path, str] | None = None) -> dict[str, Any]:
+        """Return what the compiler says now, by file name. ``instead`` has texts that stand in for input files."""
         case = yaml.safe_load((self.folder / "case.yaml").read_text())
         below = [self.folder / given for given in case.get("over", [])]
-        changes, findings = load_objects([*below, *(self.folder / given for given in case.get("inputs", ["in.yaml"]))])
+        changes, findings = load_objects([*below, *(self.folder / given for given in case.get("inputs", ["in.yaml"]))], instead=instead)
         mesh = MeshSettings(MeshConfig.model_validate(case.get("mesh", {})))
         files: dict[str, Any] = {}
         for proxy in case["proxies"]:

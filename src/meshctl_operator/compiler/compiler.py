@@ -24,6 +24,7 @@ from meshctl_operator.compiler.plan.lacking import without
 from meshctl_operator.compiler.plan.outbound_listeners import plan_outbound_listeners
 from meshctl_operator.compiler.plan.secret_names import SecretRole, role_of
 from meshctl_operator.compiler.plan.secrets import plan_secret
+from meshctl_operator.compiler.plan.sni_clusters import plan_sni_clusters
 from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource, Resources
 from meshctl_operator.compiler.routes import RouteTable, gateway_route, sidecar_route, virtual_hosts
 from meshctl_operator.incremental.context import Context
@@ -115,7 +116,10 @@ def compile_profile(ctx: Context, profile: Profile) -> CompiledProxy:
 
 
 def _all_clusters(ctx: Context, profile: Profile) -> Resources:
-    return _completed(ctx.derive(outbound_clusters, profile.outbound).value, profile.inbound.clusters)
+    outbound = ctx.derive(outbound_clusters, profile.outbound).value
+    if profile.gateway is not None:
+        return _completed(outbound, tuple(ctx.derive(_cluster, plan) for plan in plan_sni_clusters(ctx, profile.outbound, profile.gateway)))
+    return _completed(outbound, profile.inbound.clusters)
 
 
 def _all_listeners(ctx: Context, profile: Profile) -> Resources:
@@ -235,7 +239,7 @@ def _listener(_ctx: Context, plan: Planned[ListenerInput]) -> CompiledResource:
     return listener_resource(plan)
 
 
-def _secret(ctx: Context, view: SecretView, name: str, role: SecretRole) -> CompiledResource | None:
+def _secret(ctx: Context, view: SecretView, name: str, role: SecretRole | None = None) -> CompiledResource | None:
     plan = plan_secret(ctx, view, name, role)
     return None if plan is None else secret_resource(plan)
 

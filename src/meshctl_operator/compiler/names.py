@@ -15,6 +15,11 @@ def outbound_cluster(port: int, subset: str, host: str) -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
+def sni_cluster(port: int, subset: str, host: str) -> str:
+    """Return ``outbound_.<service port>_.<subset or empty>_.<fqdn>``: a server name that a gateway sends on by, and the cluster it is sent to."""
+    return f"outbound_.{port}_.{subset}_.{host}"
+
+
 def inbound_cluster(port: int) -> str:
     """Return ``inbound|<target port>||``."""
     return f"inbound|{port}||"

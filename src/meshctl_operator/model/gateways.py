@@ -14,6 +14,7 @@ from typing import Final
 from meshctl_operator.apis.meta import ConfigObject
 from meshctl_operator.apis.networking.common import ServerTls, ServerTlsMode
 from meshctl_operator.apis.networking.gateway import GatewaySpec, Server
+from meshctl_operator.apis.validation.primitives import is_unix_address
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.hostname import is_ip
 from meshctl_operator.base.labels import Labels, selects
@@ -31,6 +32,7 @@ NO_TRANSLATION_LABEL: Final = "experimental.istio.io/disable-gateway-port-transl
 SCOPE_SWITCH: Final = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 FIRST_UNPRIVILEGED_PORT: Final = 1024
 LAST_PORT: Final = 65535
+UNIX: Final = "unix://"
 _TLS_PROTOCOLS: Final = (Protocol.HTTPS, Protocol.TLS)
 _PASSING_MODES: Final = (ServerTlsMode.PASSTHROUGH, ServerTlsMode.AUTO_PASSTHROUGH)
 
@@ -76,6 +78,11 @@ class GatewayServer:
     def terminates_tls(self) -> bool:
         """Whether the gateway holds the certificate."""
         return self.is_tls and self.tls is not None and self.tls.mode not in _PASSING_MODES
+
+    @property
+    def passes_to_services(self) -> bool:
+        """Whether TLS goes on to the service that a client of the mesh names in its server name (AUTO_PASSTHROUGH)."""
+        return self.is_tls and self.tls is not None and self.tls.mode is ServerTlsMode.AUTO_PASSTHROUGH
 
     @property
     def sni_hosts(self) -> tuple[str, ...]:
@@ -209,8 +216,13 @@ class _Merge:
 
     def _read(self, gateway: ObjectKey, index: int, declared: Server) -> GatewayServer | Diagnostic:
         path = f"spec.servers[{index}]"
-        if declared.port is None or not 1 <= declared.port.number <= LAST_PORT:
+        is_socket = declared.bind.startswith(UNIX)
+        if declared.port is None or not (declared.port.number == 0 if is_socket else 1 <= declared.port.number <= LAST_PORT):
             number = declared.port.number if declared.port else "unset"
+            if is_socket:
+                return codes.SERVER_UNUSABLE.error(
+                    gateway, f"{path}.port.number", f"is {number}, but a Unix socket has no port", hint="write 0"
+                )
             return codes.SERVER_UNUSABLE.error(gateway, f"{path}.port.number", f"is {number}, but a port from 1 to {LAST_PORT} is needed")
         protocol = parse_protocol(declared.port.protocol)
         problem = _problem(declared, protocol)
@@ -220,7 +232,7 @@ class _Merge:
         tls = declared.tls
         number = declared.port.number
         port = self.translation.get(number, number)
-        if self.view.unprivileged and self.view.local is None and port < FIRST_UNPRIVILEGED_PORT:
+        if self.view.unprivileged and self.view.local is None and 0 < port < FIRST_UNPRIVILEGED_PORT:
             message = f"is {number}, and the workload may not open port {port}: it is unprivileged"
             hint = f"let the Service of the gateway translate {number} to a targetPort of {FIRST_UNPRIVILEGED_PORT} or more"
             return codes.PRIVILEGED_PORT.error(gateway, f"{path}.port.number", message, hint=hint)
@@ -241,6 +253,8 @@ class _Merge:
         return replace(server, route_name=_route_name(server))
 
     def _address(self, bind: str) -> str:
+        if bind.startswith(UNIX):
+            return bind
         if self.view.local is not None:
             return self.view.local.address
         return bind or ("::" if self.view.ipv6 else "0.0.0.0")  # noqa: S104  (a gateway listens on every address)
@@ -291,8 +305,8 @@ def _problem(server: Server, protocol: Protocol) -> tuple[str, str, str | None] 
     declared = server.port.protocol if server.port else ""
     if protocol in {Protocol.UNSUPPORTED, Protocol.UDP}:
         return "port.protocol", f'is "{declared}", which a gateway cannot serve', "use HTTP, HTTPS, TLS, TCP, GRPC, HTTP2 or MONGO"
-    if server.bind and not is_ip(server.bind):
-        return "bind", f'is "{server.bind}", but only IP addresses are compiled yet', None
+    if server.bind and not (is_ip(server.bind) or is_unix_address(server.bind)):
+        return "bind", f'is "{server.bind}", which is no address', "bind takes an IP address, unix:///path or unix://@name"
     if not server.hosts:
         return "hosts", "is empty, so no VirtualService can bind to it", 'use "*" for any host'
     if protocol in _TLS_PROTOCOLS:

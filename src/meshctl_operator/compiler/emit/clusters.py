@@ -89,7 +89,7 @@ def _discovery(discovery: Discovery) -> int:
 
 def _set_discovery(message: cluster_pb2.Cluster, cluster: ClusterInput) -> None:
     if cluster.discovery is Discovery.EDS:
-        message.eds_cluster_config.service_name = cluster.name
+        message.eds_cluster_config.service_name = cluster.eds_name
         source = message.eds_cluster_config.eds_config
         source.ads.SetInParent()
         source.initial_fetch_timeout.SetInParent()  # zero: wait for endpoints rather than start without any

@@ -218,6 +218,7 @@ class ClusterInput:
     ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
     what STATIC and DNS clusters carry themselves. ``dns_refresh`` and ``dns_family`` are for DNS clusters, ``dns_cache`` is that of a
     dynamic forward proxy. ``port_override`` is for ORIGINAL_DST. ``extra_bind_address`` is the source address of the other family.
+    ``endpoints_of`` is the cluster that it shares its endpoints with, if it has none of its own.
     """
 
     name: str
@@ -242,8 +243,9 @@ class ClusterInput:
     extra_bind_address: str = ""
     keep_unused_hosts: bool = False
     metadata: MetadataInput = MetadataInput()
+    endpoints_of: str = ""
 
     @property
     def eds_name(self) -> str:
         """The endpoint resource that the cluster asks for; empty for other types of cluster."""
-        return self.name if self.discovery is Discovery.EDS else ""
+        return (self.endpoints_of or self.name) if self.discovery is Discovery.EDS else ""

@@ -9,14 +9,18 @@ from meshctl_operator.base.hostname import matches
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.inputs.listeners import ChainMatchInput, Direction, FilterChainInput, ListenerInput, TcpProxyInput
 from meshctl_operator.compiler.inputs.planned import Planned, planned
+from meshctl_operator.compiler.names import sni_cluster
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import gateway_manager
 from meshctl_operator.compiler.plan.gateway_tls import certificate_names, plan_server_tls
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
-from meshctl_operator.compiler.plan.tcp_routes import L4Client, L4Rule, passes, routed_proxy, server_names
+from meshctl_operator.compiler.plan.sni_clusters import MESH_PROTOCOLS, passed_services
+from meshctl_operator.compiler.plan.tcp_routes import L4Client, L4Rule, cluster_proxy, passes, routed_proxy, server_names
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import gateway_codes as codes
 from meshctl_operator.model.gateways import GatewayServer, hosts_for_namespace, merged_gateway
+from meshctl_operator.model.policies import destination_rule, subset_names
+from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.services import service
 from meshctl_operator.model.views import GatewayView, SecretView
 from meshctl_operator.model.virtual_services import ResolvedVirtualService, resolved, virtual_services
@@ -90,6 +94,8 @@ class _Listener:
         """Add the chains of a server, or report why there are none."""
         if server.terminates_tls:
             self._add_terminating(server)
+        elif server.passes_to_services:
+            self._add_services(server)
         elif server.is_tls:
             self._add_passthrough(server)
         elif server.route_name is not None:
@@ -155,6 +161,21 @@ class _Listener:
             message = f"has no tls rule of a VirtualService bound to Gateway {server.binding_key}, so nothing is passed through"
             hint = f"bind a VirtualService with a tls rule: gateways: [{server.binding_key}]"
             self.found.append(codes.NO_TLS_ROUTE.warning(server.gateway, server.path, message, hint=hint))
+
+    def _add_services(self, server: GatewayServer) -> None:
+        """Add one chain per port and subset of each service of the mesh that the server covers; its name tells where a connection goes."""
+        client = self._client(server)
+        for found in passed_services(self.ctx, self.view.namespace, server):
+            subsets = ("", *subset_names(self.ctx.derive(destination_rule, self.view.namespace, self.view.labels, found)))
+            for port in found.ports:
+                if port.protocol is Protocol.UDP:
+                    continue
+                for subset in subsets:
+                    name = sni_cluster(port.number, subset, found.host)
+                    proxy, sources = cluster_proxy(self.ctx, client, name, found, subset, port.number, access_log=self.settings.access_log)
+                    match = ChainMatchInput(server_names=(name.lower(),), application_protocols=MESH_PROTOCOLS)
+                    if self._add_chain(server, FilterChainInput(proxy, match), f"{server.path}.hosts"):
+                        self.provenance.update(dict.fromkeys((found.source, *sources)))
 
     def _tcp_proxy(self, server: GatewayServer) -> tuple[TcpProxyInput, tuple[str, str]] | None:
         """Return the proxy of the first VirtualService with a host of the server and a passing ``tcp`` rule; later ones have no say."""

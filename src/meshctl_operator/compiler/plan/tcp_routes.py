@@ -96,6 +96,13 @@ def service_proxy(
     return _with_policy(ctx, client, proxy, service, "", port)
 
 
+def cluster_proxy(
+    ctx: Context, client: L4Client, cluster: str, service: Service, subset: str, port: int, *, access_log: AccessLogInput | None
+) -> tuple[TcpProxyInput, tuple[ObjectKey, ...]]:
+    """Return the proxy to a cluster that stands for a port and subset of a service, and the DestinationRules that shaped it."""
+    return _with_policy(ctx, client, TcpProxyInput(cluster, ((cluster, 1),), access_log=access_log), service, subset, port)
+
+
 def plain_proxy(cluster: str, access_log: AccessLogInput | None) -> TcpProxyInput:
     """Return the proxy to a cluster that stands for itself: pass-through, black hole, inbound."""
     return TcpProxyInput(cluster, ((cluster, 1),), access_log=access_log)
