@@ -73,11 +73,13 @@ class Echo:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
         try:
-            while True:
+            closing = False
+            while not closing:
                 head = await reader.readuntil(b"\r\n\r\n")
                 seen = _seen(head)
                 await reader.readexactly(int(seen["headers"].get("content-length", "0")))
                 self.requests.append(seen)
+                closing = seen["headers"].get("connection", "").lower() == "close"
                 body = json.dumps(seen).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx-backend: echo\r\n\r\n%b" % (len(body), body))
                 await writer.drain()

@@ -228,7 +228,8 @@ def test_modes(mode: str, *, terminates: bool) -> None:
         ("{port: {number: 70000, name: a, protocol: HTTP}, hosts: ['*']}", "port.number"),
         ("{port: {number: 80, name: a, protocol: SMTP}, hosts: ['*']}", "port.protocol"),
         ("{port: {number: 80, name: a, protocol: UDP}, hosts: ['*']}", "port.protocol"),
-        ("{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*'], bind: 'unix:///tmp/a'}", "bind"),
+        ("{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*'], bind: 'unix:///tmp/a'}", "port.number"),
+        ("{port: {number: 80, name: a, protocol: HTTP}, hosts: ['*'], bind: localhost}", "bind"),
         ("{port: {number: 80, name: a, protocol: HTTP}, hosts: []}", "hosts"),
         ("{port: {number: 443, name: a, protocol: HTTPS}, hosts: ['*']}", "tls"),
         ("{port: {number: 80, name: a, protocol: TCP}, hosts: ['*'], tls: {mode: SIMPLE}}", "tls"),
@@ -300,3 +301,17 @@ def test_a_deleted_gateway_frees_its_claims() -> None:
     assert shown(mesh.evaluate(merged_gateway, VIEW)) == [("old", 0)]
     mesh.delete(Kind.GATEWAY, "default", "old")
     assert shown(mesh.evaluate(merged_gateway, VIEW)) == [("young", 0)]
+
+
+def test_unix_sockets() -> None:
+    """A Unix socket has no port; two servers on different sockets never meet."""
+    merged = merge(
+        gateway(
+            "{port: {number: 0, name: a, protocol: HTTP}, bind: 'unix:///run/a', hosts: ['*']}",
+            "{port: {number: 0, name: b, protocol: TCP}, bind: 'unix:///run/b', hosts: ['*']}",
+            "{port: {number: 80, name: c, protocol: HTTP}, bind: 'unix:///run/c', hosts: ['*']}",
+            "{port: {number: 0, name: d, protocol: HTTP}, bind: 'unix:///run/', hosts: ['*']}",
+        )
+    )
+    assert [(server.address, server.port) for server in merged.servers] == [("unix:///run/a", 0), ("unix:///run/b", 0)]
+    assert [finding.path for finding in merged.diagnostics] == ["spec.servers[2].port.number", "spec.servers[3].bind"]

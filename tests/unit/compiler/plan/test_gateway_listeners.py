@@ -291,3 +291,24 @@ def test_grpc_web() -> None:
     (listener,) = plan(BOOKINFO.replace("protocol: HTTP", "protocol: GRPC-WEB")).value
     filters = as_json(emit_listener(listener.input))["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
     assert [entry["name"].rpartition(".")[2] for entry in filters] == ["grpc_web", "grpc_stats", "fault", "cors", "router"]
+
+
+def test_unix_socket() -> None:
+    """A server on a Unix socket has a listener of its own, named after it, and routes named after it."""
+    text = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec: {servers: [{port: {number: 0, name: http, protocol: HTTP}, bind: "unix:///run/gw.sock", hosts: ["*"]}]}
+"""
+    (listener,) = plan(text).value
+    assert (listener.input.name, rds_names(listener.input)) == ("unix:///run/gw.sock_0", ("http.0.unix:///run/gw.sock",))
+    assert as_json(emit_listener(listener.input))["address"] == {"pipe": {"path": "/run/gw.sock"}}
+
+
+def test_mesh_certificates() -> None:
+    """A server with certificates of the mesh is left out where nobody issues any; the others are served."""
+    text = (TLS_GATEWAY % "a.com").replace("SIMPLE, credentialName: bk", "ISTIO_MUTUAL") + BOOKINFO
+    compiled = plan(text)
+    assert [listener.input.port for listener in compiled.value] == [80]
+    assert [(finding.code, finding.severity) for finding in compiled.diagnostics] == [("MC2105", Severity.ERROR)]
