@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from meshctl_operator.apis.connection_settings import ConnectionSettings
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.meta import LenientModel
 from meshctl_operator.apis.networking.common import Flag, FrozenMap, GoDuration, TlsProtocol, UInt32
@@ -94,13 +95,14 @@ class GatewayTopology(LenientModel):
 
     num_trusted_proxies: UInt32 = 0
     forward_client_cert_details: ForwardClientCertDetails = ForwardClientCertDetails.UNDEFINED
-    proxy_protocol: Annotated[FrozenMap[str, object] | None, validated_only("PROXY headers of clients are not read")] = None
+    proxy_protocol: FrozenMap[str, object] | None = None
 
 
 class ProxyConfig(LenientModel):
     """Defaults of every proxy (Istio ``ProxyConfig``), as far as xDS depends on them."""
 
     gateway_topology: GatewayTopology = Field(default_factory=GatewayTopology)
+    connection_settings: ConnectionSettings | None = None
     proxy_metadata: Annotated[FrozenMap[str, str], validated_only("it matters when a proxy is started, which is not done from here")] = (
         Field(default_factory=dict)
     )

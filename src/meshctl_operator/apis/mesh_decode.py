@@ -8,6 +8,7 @@ from typing import Final
 
 from meshctl_operator.apis import codes
 from meshctl_operator.apis.changes import Rejected, Upsert
+from meshctl_operator.apis.connection_settings import ConnectionSettings
 from meshctl_operator.apis.mesh_config import (
     MESH_KEY,
     GatewayTopology,
@@ -22,6 +23,7 @@ from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
 from meshctl_operator.apis.paths import child
 from meshctl_operator.apis.schema import Node, node_of
 from meshctl_operator.apis.structure import StructureReport, did_you_mean, marked, read, seen
+from meshctl_operator.apis.validation.connection_settings import check_connection_settings
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.http_actions import check_retries
 from meshctl_operator.apis.validation.primitives import MAX_PORT
@@ -131,7 +133,15 @@ def _check_known(raw: Mapping[object, object], node: Node, path: str, findings: 
 
 _LENIENT: Final = frozenset(
     model.__name__
-    for model in (InboundTrafficPolicy, MeshOutboundTrafficPolicy, PathNormalization, TlsDefaults, GatewayTopology, ProxyConfig)
+    for model in (
+        ConnectionSettings,
+        InboundTrafficPolicy,
+        MeshOutboundTrafficPolicy,
+        PathNormalization,
+        TlsDefaults,
+        GatewayTopology,
+        ProxyConfig,
+    )
 )
 
 
@@ -148,6 +158,8 @@ def _check_values(config: MeshConfig, findings: Findings) -> None:
             findings.error(codes.BAD_MESH_VALUE, name, f"{period} is too short", hint="the least is 1ms")
     if config.protocol_detection_timeout.nanos < 0:
         findings.error(codes.BAD_MESH_VALUE, "protocolDetectionTimeout", f"{config.protocol_detection_timeout} is negative")
+    if config.default_config.connection_settings is not None:
+        check_connection_settings(config.default_config.connection_settings, "defaultConfig.connectionSettings", findings)
     if config.default_http_retry_policy is not None:
         check_retries(config.default_http_retry_policy, "defaultHttpRetryPolicy", findings)
     if config.default_traffic_policy is not None:

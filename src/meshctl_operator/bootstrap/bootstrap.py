@@ -46,7 +46,7 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
         layered_runtime=runtime(options.runtime),
         admin=_admin(options.admin_address, options.admin_port),
-        overload_manager=overload_manager(options.max_connections),
+        overload_manager=overload_manager(options.max_connections, options.heap_limit),
     )
 
 

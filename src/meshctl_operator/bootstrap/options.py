@@ -8,12 +8,13 @@ from enum import StrEnum
 from typing import Final
 
 from meshctl_operator.bootstrap.nodes import JsonValue
-from meshctl_operator.model.proxies import Proxy
+from meshctl_operator.model.proxies import Proxy, ProxyRole
 
 DEFAULT_ADMIN_PORT: Final = 15000
 DEFAULT_XDS_PORT: Final = 15010
 MAX_CONNECTIONS: Final = 2**31 - 1
 """Downstream connections, as in Istio; stating the limit also silences Envoy's warning that there is none."""
+GATEWAY_HEAP_BYTES: Final = 1024**3
 
 
 class XdsVariant(StrEnum):
@@ -73,8 +74,10 @@ class BootstrapOptions:
     """The facts of one bootstrap.
 
     ``xds_host`` may be a name, which is then resolved by DNS. ``admin_port`` 0 lets the kernel pick. ``metadata`` is merged over the
-    node metadata that the proxy gives. ``status_port`` (readiness), ``prometheus_port`` and ``probes_port`` are for proxies with a network
-    of their own; 0 leaves the listener out, and so does the absence of probes. ``runtime`` values lie over ours; an empty one takes ours away.
+    node metadata that the proxy gives. ``max_heap_bytes`` is the memory near which a proxy refuses requests rather than being killed; 0
+    sets no limit, None the one of its role: 1 GiB for gateways, which is what Istio's charts give them, and none for sidecars.
+    ``status_port`` (readiness), ``prometheus_port`` and ``probes_port`` are for proxies with a network of their own; 0 leaves the listener
+    out, and so does the absence of probes. ``runtime`` values lie over ours; an empty one takes ours away.
     """
 
     proxy: Proxy
@@ -83,6 +86,7 @@ class BootstrapOptions:
     admin_address: str = "127.0.0.1"
     admin_port: int = DEFAULT_ADMIN_PORT
     variant: XdsVariant = XdsVariant.DELTA
+    max_heap_bytes: int | None = None
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     status_port: int = 0
     prometheus_port: int = 0
@@ -98,3 +102,10 @@ class BootstrapOptions:
     def is_ipv6(self) -> bool:
         """Whether the proxy is reached by IPv6: as stated, or as its first address is, which may be known later only."""
         return ":" in self.proxy.ips[0] if self.ipv6 is None else self.ipv6
+
+    @property
+    def heap_limit(self) -> int:
+        """The limit of memory in bytes; 0 where there is none."""
+        if self.max_heap_bytes is not None:
+            return self.max_heap_bytes
+        return 0 if self.proxy.role is ProxyRole.SIDECAR else GATEWAY_HEAP_BYTES

@@ -20,6 +20,9 @@ _RUNTIME: Final[Mapping[str, RuntimeValue]] = {
     "envoy.reloadable_features.http_reject_path_with_fragment": False,  # as in Istio: the fragment is cut off, the request goes on
 }
 
+_HEAP_MONITOR: Final = "envoy.resource_monitors.fixed_heap"
+_HEAP_ACTIONS: Final = (("envoy.overload_actions.shrink_heap", 0.9), ("envoy.overload_actions.stop_accepting_requests", 0.95))
+
 # The first group is cut out of the name, the second is the value. Names of ours end in ";" because host names are full of dots.
 _TAGS: Final = (
     ("envoy.cluster_name", r"^cluster(\.(.+?);)"),
@@ -68,18 +71,26 @@ def _typed(text: str) -> RuntimeValue:
     return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
 
 
-def overload_manager(max_connections: int = MAX_CONNECTIONS) -> OverloadManager:
-    """Return the limit of downstream connections (``envoy.resource_monitors.global_downstream_max_connections``)."""
-    from envoy_data_plane.envoy.config.overload.v3 import OverloadManager, ResourceMonitor
+def overload_manager(max_connections: int = MAX_CONNECTIONS, max_heap_bytes: int = 0) -> OverloadManager:
+    """Return the limits of the process: downstream connections and, unless it is 0, memory.
+
+    Near the limit of memory Envoy first gives back what it can, then refuses requests, as it advises for edge proxies.
+    """
+    from envoy_data_plane.envoy.config.overload.v3 import OverloadAction, OverloadManager, ResourceMonitor, ThresholdTrigger, Trigger
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import DownstreamConnectionsConfig
+    from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
     from envoy_data_plane.google.protobuf import Any
 
     limit = DownstreamConnectionsConfig(max_active_downstream_connections=max_connections)
-    return OverloadManager(
-        resource_monitors=[
-            ResourceMonitor(name="envoy.resource_monitors.global_downstream_max_connections", typed_config=Any.pack(limit)),
-        ]
-    )
+    monitors = [ResourceMonitor(name="envoy.resource_monitors.global_downstream_max_connections", typed_config=Any.pack(limit))]
+    actions = []
+    if max_heap_bytes:
+        heap = FixedHeapConfig(max_heap_size_bytes=max_heap_bytes)
+        monitors.append(ResourceMonitor(name=_HEAP_MONITOR, typed_config=Any.pack(heap)))
+        for name, share in _HEAP_ACTIONS:
+            trigger = Trigger(name=_HEAP_MONITOR, threshold=ThresholdTrigger(value=share))
+            actions.append(OverloadAction(name=name, triggers=[trigger]))
+    return OverloadManager(resource_monitors=monitors, actions=actions)
 
 
 def stats_config(options: StatsOptions | None = None) -> StatsConfig:

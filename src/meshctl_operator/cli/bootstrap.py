@@ -25,6 +25,12 @@ _LAST_PORT: Final = 65_535
 )
 @click.option("--delta/--sotw", default=True, help="Incremental or state-of-the-world xDS; incremental is the default.")
 @click.option(
+    "--max-heap",
+    type=click.IntRange(0),
+    metavar="MIB",
+    help="Memory near which requests are refused; 0 for no limit. Gateways have 1024 unless told otherwise, sidecars none.",
+)
+@click.option(
     "-o", "--output", type=click.Choice(["yaml", "json", "text"]), default="yaml", show_default=True, help="Notation; text is YAML."
 )
 def bootstrap(
@@ -39,6 +45,7 @@ def bootstrap(
     status_port: int,
     prometheus_port: int,
     delta: bool,
+    max_heap: int | None,
     output: str,
 ) -> None:
     r"""Print the Envoy bootstrap of a proxy.
@@ -72,6 +79,7 @@ def bootstrap(
         port,
         admin_port=admin_port,
         variant=variant,
+        max_heap_bytes=None if max_heap is None else max_heap * 1024 * 1024,
         metadata=description.metadata,
         status_port=status_port,
         prometheus_port=prometheus_port,

@@ -52,6 +52,10 @@ def test_auto_mtls_off_is_fine() -> None:
         ({"defaultHttpRetryPolicy": {"attempts": -1}}, "defaultHttpRetryPolicy.attempts"),
         ({"defaultTrafficPolicy": {"connectionPool": {}}}, "defaultTrafficPolicy.connectionPool"),
         ({"defaultTrafficPolicy": {"nope": {}}}, "defaultTrafficPolicy.nope"),
+        (
+            {"defaultConfig": {"connectionSettings": {"httpMaxHeadersCount": 0}}},
+            "defaultConfig.connectionSettings.httpMaxHeadersCount",
+        ),
     ],
 )
 def test_values_that_cannot_be_used(raw: object, path: str) -> None:

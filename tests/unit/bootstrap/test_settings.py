@@ -81,3 +81,11 @@ def test_extra_tags_and_buckets() -> None:
     (bucket,) = config.histogram_bucket_settings
     assert bucket.match is not None
     assert (bucket.match.prefix, bucket.buckets) == ("istio", [1, 2.5])
+
+
+def test_memory_is_limited() -> None:
+    """Near the limit memory is given back first, then requests are refused."""
+    manager = overload_manager(max_heap_bytes=1000)
+    assert [monitor.name for monitor in manager.resource_monitors][1:] == ["envoy.resource_monitors.fixed_heap"]
+    shares = {action.name: trigger.threshold.value for action in manager.actions for trigger in action.triggers if trigger.threshold}
+    assert shares == {"envoy.overload_actions.shrink_heap": 0.9, "envoy.overload_actions.stop_accepting_requests": 0.95}

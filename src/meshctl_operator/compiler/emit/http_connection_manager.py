@@ -10,6 +10,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.emit.access_log import emit_access_log
+from meshctl_operator.compiler.emit.http_limits import set_limits
 from meshctl_operator.compiler.emit.routes import emit_route_configuration
 from meshctl_operator.compiler.emit.values import emit_duration
 from meshctl_operator.compiler.filters import cors, dynamic_forward_proxy, fault, grpc_stats, grpc_web, rbac, router
@@ -20,7 +21,7 @@ _NAME: Final = "envoy.filters.network.http_connection_manager"
 
 
 def emit_http_connection_manager(manager: HttpConnectionManagerInput) -> listener_components_pb2.Filter:
-    """Return the network filter. Streams never idle out, 100-continue is passed on and websockets are always allowed, as with Istio."""
+    """Return the network filter. 100-continue is passed on and websockets are always allowed, as with Istio."""
     message = hcm_pb2.HttpConnectionManager(
         stat_prefix=manager.stat_prefix,
         server_name=manager.server_name,
@@ -37,7 +38,7 @@ def emit_http_connection_manager(manager: HttpConnectionManagerInput) -> listene
     else:
         message.route_config.CopyFrom(emit_route_configuration(manager.route))
     message.http_filters.extend(entry for name in manager.http_filters for entry in _http_filters(name, manager))
-    message.stream_idle_timeout.CopyFrom(emit_duration(Duration(0)))
+    set_limits(message, manager.limits)
     message.normalize_path.value = manager.normalize_path
     if manager.use_remote_address:
         message.use_remote_address.value = True

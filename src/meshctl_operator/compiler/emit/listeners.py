@@ -10,6 +10,7 @@ from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.listener.http_inspector.v3 import http_inspector_pb2
 from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
 from envoy.extensions.filters.listener.original_src.v3 import original_src_pb2
+from envoy.extensions.filters.listener.proxy_protocol.v3 import proxy_protocol_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 
 from meshctl_operator.base.durations import Duration
@@ -58,6 +59,8 @@ def emit_listener(listener: ListenerInput) -> listener_pb2.Listener:
     if listener.detection_timeout is not None:
         message.listener_filters_timeout.CopyFrom(emit_duration(listener.detection_timeout))
         message.continue_on_listener_filters_timeout = True
+    if listener.buffer_limit is not None:
+        message.per_connection_buffer_limit_bytes.value = listener.buffer_limit
     if listener.max_accepts_per_event:
         message.max_connections_to_accept_per_socket_event.value = listener.max_accepts_per_event
     if listener.access_log is not None:
@@ -68,6 +71,10 @@ def emit_listener(listener: ListenerInput) -> listener_pb2.Listener:
 def _listener_filters(listener: ListenerInput) -> list[listener_components_pb2.ListenerFilter]:
     """Return the filters in the order in which a connection passes them: where it was going first, then what it speaks."""
     found = []
+    if listener.proxy_protocol:
+        entry = listener_components_pb2.ListenerFilter(name="envoy.filters.listener.proxy_protocol")
+        entry.typed_config.Pack(proxy_protocol_pb2.ProxyProtocol(), deterministic=True)
+        found.append(entry)
     if listener.original_dst_filter:
         entry = listener_components_pb2.ListenerFilter(name="envoy.filters.listener.original_dst")
         entry.typed_config.Pack(original_dst_pb2.OriginalDst(), deterministic=True)

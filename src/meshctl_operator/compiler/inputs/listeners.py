@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler.inputs.clusters import DnsCacheInput
+from meshctl_operator.compiler.inputs.http_limits import NO_LIMITS, HttpLimitsInput
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 from meshctl_operator.compiler.ordering import HttpFilterName
 
@@ -32,6 +33,9 @@ class EscapedSlashes(StrEnum):
     """``HttpConnectionManager.path_with_escaped_slashes_action``, the values in use."""
 
     DEFAULT = "IMPLEMENTATION_SPECIFIC_DEFAULT"
+    KEEP_UNCHANGED = "KEEP_UNCHANGED"
+    REJECT_REQUEST = "REJECT_REQUEST"
+    UNESCAPE_AND_REDIRECT = "UNESCAPE_AND_REDIRECT"
     UNESCAPE_AND_FORWARD = "UNESCAPE_AND_FORWARD"
 
 
@@ -78,6 +82,7 @@ class HttpConnectionManagerInput:
     http2_options: bool = False
     websocket: bool = True
     dns_caches: tuple[DnsCacheInput, ...] = ()
+    limits: HttpLimitsInput = NO_LIMITS
     access_log: AccessLogInput | None = None
 
 
@@ -168,7 +173,8 @@ class ListenerInput:
     ``bind_to_port`` None leaves Envoy's default (it binds). ``detection_timeout`` is the time that the listener filters get, after which
     the connection goes on without their findings; None leaves Envoy's own rule. ``uninspected_ports`` are original destination ports
     whose protocol is declared, so that HTTP is not sniffed there. ``reuse_port`` False makes a second binder of the port fail. ``address``
-    may be ``unix://`` and a path, with port 0 then; ``extra_addresses`` are those of the other family.
+    may be ``unix://`` and a path, with port 0 then; ``extra_addresses`` are those of the other family. With ``proxy_protocol`` clients begin
+    with a PROXY header. ``buffer_limit`` (bytes for each connection) None leaves Envoy's own.
     """
 
     name: str
@@ -189,6 +195,8 @@ class ListenerInput:
     uninspected_ports: tuple[int, ...] = ()
     detection_timeout: Duration | None = None
     max_accepts_per_event: int = 0
+    proxy_protocol: bool = False
+    buffer_limit: int | None = None
     access_log: AccessLogInput | None = None
 
 

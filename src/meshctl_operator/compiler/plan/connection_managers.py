@@ -7,6 +7,7 @@ from typing import Final
 from meshctl_operator.compiler.inputs.listeners import ClientCertForwarding, HttpConnectionManagerInput
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 from meshctl_operator.compiler.ordering import HttpFilterName, http_filter_order
+from meshctl_operator.compiler.plan.http_limits import Limits, limits_for
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings
 from meshctl_operator.model.protocols import Protocol
 
@@ -36,8 +37,9 @@ def outbound_manager(
         route=route,
         http_filters=_filters(protocol),
         normalize_path=settings.normalize_path,
-        merge_slashes=settings.merge_slashes,
-        escaped_slashes=settings.escaped_slashes,
+        merge_slashes=_merges(settings, settings.sidecars),
+        escaped_slashes=settings.sidecars.escaped_slashes or settings.escaped_slashes,
+        limits=limits_for(settings.sidecars.http, protocol),
         accept_http10=http10,
         allow_absolute_url=absolute_url,
         access_log=settings.access_log,
@@ -56,8 +58,9 @@ def inbound_manager(
         client_cert=ClientCertForwarding.APPEND_FORWARD,
         certificate_details=("subject", "dns", "uri"),
         normalize_path=settings.normalize_path,
-        merge_slashes=settings.merge_slashes,
-        escaped_slashes=settings.escaped_slashes,
+        merge_slashes=_merges(settings, settings.sidecars),
+        escaped_slashes=settings.sidecars.escaped_slashes or settings.escaped_slashes,
+        limits=limits_for(settings.sidecars.http, protocol),
         accept_http10=http10,
         http2_options=protocol.is_http2,
         access_log=settings.access_log,
@@ -78,8 +81,9 @@ def gateway_manager(
         client_cert=settings.gateway_client_cert,
         certificate_details=("subject", "cert", "dns", "uri"),
         normalize_path=settings.normalize_path,
-        merge_slashes=settings.merge_slashes,
-        escaped_slashes=settings.escaped_slashes,
+        merge_slashes=_merges(settings, settings.gateways),
+        escaped_slashes=settings.gateways.escaped_slashes or settings.escaped_slashes,
+        limits=limits_for(settings.gateways.http, protocol),
         accept_http10=http10,
         access_log=settings.access_log,
     )
@@ -87,3 +91,7 @@ def gateway_manager(
 
 def _filters(protocol: Protocol) -> tuple[HttpFilterName, ...]:
     return http_filter_order((*_FILTERS, HttpFilterName.GRPC_WEB) if protocol is Protocol.GRPC_WEB else _FILTERS)
+
+
+def _merges(settings: ListenerSettings, limits: Limits) -> bool:
+    return settings.merge_slashes if limits.merge_slashes is None else limits.merge_slashes

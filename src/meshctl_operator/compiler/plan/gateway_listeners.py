@@ -86,6 +86,8 @@ class _Listener:
             filter_chains=tuple(self.chains),
             reuse_port=self.view.local is None,
             tls_inspector=any(chain.match.server_names for chain in self.chains),
+            proxy_protocol=self.settings.proxy_protocol,
+            buffer_limit=self.settings.gateways.buffer,
             access_log=self.settings.access_log,
         )
         return planned(listener, self.provenance)

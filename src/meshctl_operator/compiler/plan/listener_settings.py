@@ -12,6 +12,7 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler import listener_codes
 from meshctl_operator.compiler.inputs.listeners import AccessLogInput, ClientCertForwarding, EscapedSlashes
+from meshctl_operator.compiler.plan.http_limits import Limits, gateway_limits, sidecar_limits
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.mesh import mesh_config
 
@@ -71,6 +72,9 @@ class ListenerSettings:
     inbound_port: int
     trusted_hops: int
     gateway_client_cert: ClientCertForwarding
+    gateways: Limits
+    sidecars: Limits
+    proxy_protocol: bool
 
 
 def listener_settings(ctx: Context) -> ListenerSettings:
@@ -88,6 +92,9 @@ def listener_settings(ctx: Context) -> ListenerSettings:
         outbound_port=config.proxy_listen_port,
         inbound_port=config.proxy_inbound_listen_port,
         trusted_hops=topology.num_trusted_proxies,
+        gateways=gateway_limits(config.default_config.connection_settings),
+        sidecars=sidecar_limits(config.default_config.connection_settings),
+        proxy_protocol=topology.proxy_protocol is not None,
         gateway_client_cert=ClientCertForwarding.SANITIZE_SET if declared == "UNDEFINED" else ClientCertForwarding(declared),
     )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from meshctl_operator.compiler.inputs.http_limits import NO_LIMITS
 from meshctl_operator.compiler.inputs.listeners import ClientCertForwarding
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 from meshctl_operator.compiler.ordering import HttpFilterName
 from meshctl_operator.compiler.plan.connection_managers import application_protocols, gateway_manager, inbound_manager, outbound_manager
+from meshctl_operator.compiler.plan.http_limits import GATEWAY_LIMITS
 from meshctl_operator.compiler.plan.listener_settings import listener_settings
 from meshctl_operator.model.protocols import Protocol
 from tests.support.mesh_text import TextMesh
@@ -59,3 +61,11 @@ def test_application_protocols() -> None:
     """HTTP/1.0 is recognised only where the proxy accepts it."""
     assert application_protocols(http10=False) == ("http/1.1", "h2c")
     assert application_protocols(http10=True) == ("http/1.0", "http/1.1", "h2c")
+
+
+def test_limits() -> None:
+    """Gateways are limited by default; a server of gRPC has no limit for the length of a request."""
+    http = gateway_manager(SETTINGS, "p", "http.80", protocol=Protocol.HTTP, http10=False).limits
+    grpc = gateway_manager(SETTINGS, "p", "http.80", protocol=Protocol.GRPC, http10=False).limits
+    assert (http, grpc) == (GATEWAY_LIMITS, replace(GATEWAY_LIMITS, request_timeout=None))
+    assert outbound_manager(SETTINGS, "l", "80", protocol=Protocol.HTTP, http10=False).limits == NO_LIMITS
