@@ -65,9 +65,10 @@ class Answer:
 
 @dataclass
 class Echo:
-    """An HTTP server that answers every request with what it was, and counts them."""
+    """An HTTP server that answers every request with what it was: ``/fail...`` with 503, ``/never...`` not before ``ended``."""
 
     port: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     requests: list[dict[str, Any]] = field(default_factory=list)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,8 +81,11 @@ class Echo:
                 await reader.readexactly(int(seen["headers"].get("content-length", "0")))
                 self.requests.append(seen)
                 closing = seen["headers"].get("connection", "").lower() == "close"
+                if seen["path"].startswith("/never"):
+                    await self.ended.wait()
                 body = json.dumps(seen).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nx-backend: echo\r\n\r\n%b" % (len(body), body))
+                status = b"503 Service Unavailable" if seen["path"].startswith("/fail") else b"200 OK"
+                writer.write(b"HTTP/1.1 %b\r\ncontent-length: %d\r\nx-backend: echo\r\n\r\n%b" % (status, len(body), body))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -249,5 +253,8 @@ async def real_gateway(folder: Path, binary: Path, text: str = "", **mesh: Any) 
                         plane, source, envoy, echo, lambda: [event for event in events.take() if isinstance(event, Nacked)]
                     )
                     await plane.settled()
-                    yield gateway
+                    try:
+                        yield gateway
+                    finally:
+                        echo.ended.set()
                     assert not gateway.nacks()

@@ -34,8 +34,8 @@ them. `[]` stands for the items of a list, `{}` for the values of a map.
 
 _CONDITIONAL: Final = {
     "VirtualService": {
-        "http[].match[].headers{}": "claims of tokens (`@request.auth.claims...`) are validated only: the rule is skipped",
-        "http[].match[].withoutHeaders{}": "claims of tokens (`@request.auth.claims...`) are validated only: the rule is skipped",
+        "http[].match[].headers{}": "no tokens are verified yet, so no request has a claim (`@request.auth.claims...`)",
+        "http[].match[].withoutHeaders{}": "no tokens are verified yet, so every request lacks a claim (`@request.auth.claims...`)",
     },
     "ServiceEntry": {
         "workloadSelector": "with a resolution by DNS validated only: the host itself is resolved",

@@ -77,13 +77,6 @@ UNUSABLE_MATCH: Final = define(
     example='match: [{uri: {regex: "(?=x)"}}]',
     fix="Correct the value that the message names. Regular expressions have the syntax of RE2.",
 )
-JWT_MATCH: Final = define(
-    "MC2211",
-    "Matching on token claims is not compiled",
-    cause="Routing by claims needs the JWT filter, which proxies do not get yet. The block is left out, so it matches nothing.",
-    example='match: [{headers: {"@request.auth.claims.group": {exact: admin}}}]',
-    fix="Match on a header that the service itself sets, or leave the block out.",
-)
 UNUSABLE_ACTION: Final = define(
     "MC2212",
     "A rule cannot be served",

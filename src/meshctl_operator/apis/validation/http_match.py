@@ -66,7 +66,7 @@ def _check_headers(headers: Mapping[str, StringMatch], path: str, findings: Find
                 hint = "set gateways, without mesh"
                 findings.error(codes.BAD_HTTP_MATCH, where, "claims are matched at gateways only", hint=hint)
             else:
-                message = "is not compiled yet: tokens are not checked, so the rule is skipped"
+                message = "is compared with verified tokens, and none are verified yet: no request has the claim"
                 findings.warn(structure_codes.NOT_COMPILED, where, message)
         elif name not in _PSEUDO_HEADERS and not is_header_name(name):
             findings.error(codes.BAD_HTTP_MATCH, where, f'"{name}" is not the name of a header')

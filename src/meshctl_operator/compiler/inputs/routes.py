@@ -47,19 +47,29 @@ class QueryMatchInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimMatchInput:
+    """One ``MetadataMatcher`` on the claims of a verified token; ``path`` leads to the claim. A request without token has no claims."""
+
+    path: tuple[str, ...]
+    value: TextMatchInput
+    invert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RouteMatchInput:
-    """``RouteMatch``: the path (never PRESENT), headers and query parameters. ``case_sensitive`` None leaves Envoy's default."""
+    """``RouteMatch``: the path (never PRESENT), headers, query parameters and claims. ``case_sensitive`` None leaves Envoy's default."""
 
     path: TextMatchInput = TextMatchInput(MatchKind.PREFIX, "/")
     case_sensitive: bool | None = None
     headers: tuple[HeaderMatchInput, ...] = ()
     query: tuple[QueryMatchInput, ...] = ()
+    claims: tuple[ClaimMatchInput, ...] = ()
 
     @property
     def is_catch_all(self) -> bool:
         """Whether every request matches, so that nothing behind this route is ever reached."""
         everything = self.path in {TextMatchInput(MatchKind.PREFIX, "/"), TextMatchInput(MatchKind.REGEX, ".*")}
-        return everything and not self.headers and not self.query
+        return everything and not self.headers and not self.query and not self.claims
 
 
 @dataclass(frozen=True, slots=True)

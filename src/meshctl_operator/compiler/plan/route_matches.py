@@ -11,12 +11,19 @@ from meshctl_operator.apis.networking.virtual_service import HttpMatchRequest
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.labels import Labels, freeze, selects
 from meshctl_operator.compiler import codes
-from meshctl_operator.compiler.inputs.routes import HeaderMatchInput, MatchKind, QueryMatchInput, RouteMatchInput, TextMatchInput
+from meshctl_operator.compiler.inputs.routes import (
+    ClaimMatchInput,
+    HeaderMatchInput,
+    MatchKind,
+    QueryMatchInput,
+    RouteMatchInput,
+    TextMatchInput,
+)
+from meshctl_operator.compiler.plan.route_claims import claim_path, is_claim
 from meshctl_operator.compiler.plan.route_regexes import regex_problem
 from meshctl_operator.compiler.plan.route_texts import header_name_problem, plain_text_problem
 from meshctl_operator.model.virtual_services import Place
 
-_CLAIMS: Final = "@request.auth.claims"
 _MAX_QUERY_NAME: Final = 1024  # Envoy's limit (validation of QueryParameterMatcher)
 _PRESENT: Final = TextMatchInput(MatchKind.PRESENT)
 
@@ -80,10 +87,9 @@ def plan_match(block: HttpMatchRequest, place: Place) -> MatchBlock | Diagnostic
 
 
 def _route_match(block: HttpMatchRequest, place: Place) -> RouteMatchInput:
-    headers = [_header(name, match, place.at(".headers").key(name), invert=False) for name, match in sorted(block.headers.items())]
-    headers += [
-        _header(name, match, place.at(".withoutHeaders").key(name), invert=True) for name, match in sorted(block.without_headers.items())
-    ]
+    headers, claims = _headers(block.headers, place.at(".headers"), invert=False)
+    missing, missing_claims = _headers(block.without_headers, place.at(".withoutHeaders"), invert=True)
+    headers += missing
     pseudo = ((":method", block.method, "method"), (":authority", block.authority, "authority"), (":scheme", block.scheme, "scheme"))
     headers += [HeaderMatchInput(name, _checked(match, place.at(f".{shown}"))) for name, match, shown in pseudo if match is not None]
     return RouteMatchInput(
@@ -91,7 +97,26 @@ def _route_match(block: HttpMatchRequest, place: Place) -> RouteMatchInput:
         case_sensitive=not block.ignore_uri_case,
         headers=tuple(headers),
         query=_query(block.query_params, place),
+        claims=(*claims, *missing_claims),
     )
+
+
+def _headers(matches: Mapping[str, StringMatch], place: Place, *, invert: bool) -> tuple[list[HeaderMatchInput], list[ClaimMatchInput]]:
+    """Return what is compared of headers, and of the claims of a token that stand among them, each by name."""
+    headers, claims = [], []
+    for name, match in sorted(matches.items()):
+        if is_claim(name):
+            claims.append(_claim(name, match, place.key(name), invert=invert))
+        else:
+            headers.append(_header(name, match, place.key(name), invert=invert))
+    return headers, claims
+
+
+def _claim(name: str, match: StringMatch | None, place: Place, *, invert: bool) -> ClaimMatchInput:
+    path = claim_path(name)
+    if path is None:
+        raise _Unusable(codes.UNUSABLE_MATCH.error(place.subject, place.path, f"{name!r} names no claim; the block is left out"))
+    return ClaimMatchInput(path, _checked(match, place), invert)
 
 
 def _path(uri: StringMatch | None, place: Place) -> TextMatchInput:
@@ -107,10 +132,6 @@ def _path(uri: StringMatch | None, place: Place) -> TextMatchInput:
 
 
 def _header(name: str, match: StringMatch | None, place: Place, *, invert: bool) -> HeaderMatchInput:
-    if name.lower().startswith(_CLAIMS):
-        raise _Unusable(
-            codes.JWT_MATCH.error(place.subject, place.path, "matches on a token claim, which is not compiled yet; the block is left out")
-        )
     if problem := header_name_problem(name, pseudo=True):
         raise _Unusable(codes.UNUSABLE_MATCH.error(place.subject, place.path, f"{name!r} {problem}; the block is left out"))
     return HeaderMatchInput(name, _checked(match, place), invert)

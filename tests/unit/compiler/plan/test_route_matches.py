@@ -85,8 +85,9 @@ def test_stat_prefix() -> None:
         ("{method: {prefix: ''}}", "MC2210", ".method.prefix"),
         ("{queryParams: {'': {}}}", "MC2210", '.queryParams[""]'),
         ("{queryParams: {q: {prefix: ''}}}", "MC2210", ".queryParams.q.prefix"),
-        ("{headers: {'@request.auth.claims.group': {exact: x}}}", "MC2211", '.headers["@request.auth.claims.group"]'),
-        ("{withoutHeaders: {'@Request.Auth.Claims[a][b]': {exact: x}}}", "MC2211", '.withoutHeaders["@Request.Auth.Claims[a][b]"]'),
+        ("{headers: {'@request.auth.claims': {exact: x}}}", "MC2210", '.headers["@request.auth.claims"]'),
+        ("{withoutHeaders: {'@Request.Auth.Claims[a].b': {exact: x}}}", "MC2210", '.withoutHeaders["@Request.Auth.Claims[a].b"]'),
+        ("{headers: {'@request.auth.claims.a': {regex: '('}}}", "MC2210", '.headers["@request.auth.claims.a"].regex'),
     ],
 )
 def test_refused_block_is_left_out(block: str, code: str, path: str) -> None:
@@ -114,3 +115,14 @@ def test_conditions_that_always_hold() -> None:
     assert Conditions().always_hold
     assert not Conditions(port=80).always_hold
     assert not Conditions(gateways=("mesh",)).always_hold
+
+
+def test_claims() -> None:
+    """Claims of tokens are compared with what the JWT filter has verified; a rule that has one is no catch-all."""
+    block = "{headers: {'@request.auth.claims.a.b': {exact: x}, h: {exact: y}}, withoutHeaders: {'@Request.Auth.Claims[c]': {}}}"
+    (route, _) = gateway_routes(f"[{{match: [{block}], {ROUTE}}}, {{{ROUTE}}}]")
+    match = route["match"]
+    assert [header["name"] for header in match["headers"]] == ["h"]
+    assert [[step["key"] for step in claim["path"]] for claim in match["dynamic_metadata"]] == [["payload", "a", "b"], ["payload", "c"]]
+    assert [claim.get("invert", False) for claim in match["dynamic_metadata"]] == [False, True]
+    assert len(gateway_routes(f"[{{match: [{{headers: {{'@request.auth.claims.a': {{}}}}}}], {ROUTE}}}, {{{ROUTE}}}]")) == 2

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from envoy.config.route.v3 import route_components_pb2
 
+from meshctl_operator.compiler.emit.routes.claims import emit_claim_match
 from meshctl_operator.compiler.emit.values import emit_regex, emit_string_matcher
 from meshctl_operator.compiler.inputs.routes import HeaderMatchInput, MatchKind, QueryMatchInput, RouteMatchInput
 
@@ -26,6 +27,7 @@ def emit_match(match: RouteMatchInput) -> route_components_pb2.RouteMatch:
         message.case_sensitive.value = match.case_sensitive
     message.headers.extend(emit_header_match(header) for header in match.headers)
     message.query_parameters.extend(_query(query) for query in match.query)
+    message.dynamic_metadata.extend(emit_claim_match(claim) for claim in match.claims)
     return message
 
 
