@@ -138,7 +138,7 @@ class RealGateway:
         try:
             lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *(f"{name}: {value}" for name, value in headers)]
             writer.write("\r\n".join((*lines, "", "")).encode())
-            return read_answer(await asyncio.wait_for(reader.read(), 10))
+            return read_answer(await asyncio.wait_for(_response(reader), 10))
         finally:
             writer.close()
 
@@ -160,6 +160,16 @@ class RealGateway:
             return True
 
         await self.envoy.wait_until(open_now, f"port {port} is open")
+
+
+async def _response(reader: asyncio.StreamReader) -> bytes:
+    """Return one response as soon as it is complete: Envoy keeps a connection open for a second after an answer of its own."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    lengths = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return head + (await reader.readexactly(int(lengths[0])) if lengths else await reader.read())
 
 
 def read_answer(raw: bytes) -> Answer:
