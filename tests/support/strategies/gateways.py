@@ -17,7 +17,8 @@ def _server(draw: st.DrawFn, number: int) -> JsonObject:
     server: JsonObject = {"port": port, "hosts": draw(few(st.sampled_from(SERVER_HOSTS), least=1, unique=True))}
     server |= draw(some({"name": st.just("front"), "bind": st.sampled_from(("0.0.0.0", "127.0.0.1"))}, most=1))
     if protocol in {"HTTPS", "TLS"}:
-        server["tls"] = draw(st.one_of(_terminating(), _terminating(), st.just({"mode": "PASSTHROUGH"})))
+        passing = st.sampled_from(("PASSTHROUGH", "AUTO_PASSTHROUGH")).map(lambda mode: {"mode": mode})
+        server["tls"] = draw(st.one_of(_terminating(), _terminating(), passing, st.just({"mode": "ISTIO_MUTUAL"})))
     elif protocol == "HTTP" and draw(st.booleans()):
         server["tls"] = {"httpsRedirect": True}
     return server
@@ -33,9 +34,14 @@ def _terminating() -> JsonStrategy:
             "minProtocolVersion": versions,
             "maxProtocolVersion": versions,
             "cipherSuites": st.just(["ECDHE-RSA-AES128-GCM-SHA256", "RC4-SHA"]),
+            "ecdhCurves": st.just(["P-256", "nope", "X25519"]),
+            "subjectAltNames": st.just(["client.example.com"]),
+            "verifyCertificateHash": st.sampled_from((["ab" * 32], ["ab" * 32, "nope"], ["nope"])),
+            "caCertCredentialName": st.sampled_from(CREDENTIALS),
         }
     )
-    return st.builds(lambda source, extra: {"mode": "SIMPLE"} | source | extra, credential, optional)
+    modes = st.sampled_from(("SIMPLE", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL"))
+    return st.builds(lambda mode, source, extra: {"mode": mode} | source | extra, modes, credential, optional)
 
 
 @st.composite
