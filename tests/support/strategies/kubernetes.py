@@ -164,11 +164,11 @@ def _key_material() -> SearchStrategy[dict[str, str]]:
 
 @cache
 def _material() -> tuple[dict[str, str], ...]:
-    """Return contents of Secrets; two of them hold a key pair that belongs together."""
+    """Return contents of Secrets; two of them hold a key pair that belongs together, and an authority."""
     (certificate, key), (other, other_key) = ((chain.decode(), private.decode()) for chain, private in (key_pair(), key_pair(serial=2)))
     return (
-        {"tls.crt": certificate, "tls.key": key},
-        {"cert": other, "key": other_key},
+        {"tls.crt": certificate, "tls.key": key, "ca.crt": other},
+        {"cert": other, "key": other_key, "cacert": certificate},
         {"tls.crt": certificate},
         {"tls.crt": "no certificate", "tls.key": key},
     )
