@@ -14,11 +14,9 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from google.protobuf.json_format import ParseDict
 
 from meshctl_operator.compiler.emit import resources as _resources  # noqa: F401  (registers the messages that are packed inside others)
-from meshctl_operator.compiler.emit.authorities import emit_authority
 from meshctl_operator.compiler.emit.secrets import emit_secret
-from meshctl_operator.compiler.inputs.authorities import AuthorityInput
-from meshctl_operator.compiler.inputs.secrets import SecretInput
-from meshctl_operator.compiler.plan.upstream_secrets import is_authority
+from meshctl_operator.compiler.inputs.secrets import AuthorityInput, KeyPairInput
+from meshctl_operator.compiler.plan.secret_names import SecretRole, role_of
 from meshctl_operator.xds.ads import AdsServer
 from meshctl_operator.xds.resources import TypeUrl, XdsResource, make_resource
 from tests.support.ads_bootstrap import ads_bootstrap
@@ -68,7 +66,9 @@ def resources(page: dict[str, list[Any]]) -> list[XdsResource]:
     endpoints = [ParseDict(each, endpoint_pb2.ClusterLoadAssignment()) for each in page["endpoints"]]
     certificate, private = key_pair()
     secrets = [
-        emit_authority(AuthorityInput(name, certificate)) if is_authority(name) else emit_secret(SecretInput(name, certificate, private))
+        emit_secret(
+            AuthorityInput(name, certificate) if role_of(name) is SecretRole.AUTHORITY else KeyPairInput(name, certificate, private)
+        )
         for name in page["secrets"]
     ]
     return [
