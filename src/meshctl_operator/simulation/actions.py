@@ -25,6 +25,7 @@ from meshctl_operator.simulation.traces import (
 from meshctl_operator.simulation.values import read_duration, read_share
 
 ORIGINAL_PATH: Final = "x-envoy-original-path"
+ORIGINAL_HOST: Final = "x-envoy-original-host"
 ATTEMPT_COUNT: Final = "x-envoy-attempt-count"
 
 _Action: TypeAlias = route_components_pb2.RouteAction
@@ -68,7 +69,7 @@ def forward(
     if drawn is not None:
         headers = request_change(drawn.request_headers_to_add, drawn.request_headers_to_remove, headers).applied(headers)
         if drawn.host_rewrite_literal:
-            headers = headers.having(AUTHORITY, drawn.host_rewrite_literal)
+            headers = headers.having(AUTHORITY, drawn.host_rewrite_literal)  # without a trace of the original host
     lists = [(level.request_headers_to_add, level.request_headers_to_remove) for level in (route, host, configuration)]
     for options, removed in reversed(lists) if configuration.most_specific_header_mutations_wins else lists:
         headers = request_change(options, removed, headers).applied(headers)
@@ -153,8 +154,13 @@ def _rewritten(action: _Action, match: route_components_pb2.RouteMatch, headers:
     if host:
         if action.append_x_forwarded_host and headers.text(AUTHORITY):
             headers = headers.adding("x-forwarded-host", headers.text(AUTHORITY))
-        headers = headers.having(AUTHORITY, host)
+        headers = _host_rewritten(headers, host)
     return _path_rewritten(action, match, headers)
+
+
+def _host_rewritten(headers: Headers, host: str) -> Headers:
+    """Return the headers with another host, and the original one kept in a header of its own."""
+    return headers.having(ORIGINAL_HOST, headers.text(AUTHORITY)).having(AUTHORITY, host)
 
 
 def _path_rewritten(

@@ -8,7 +8,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 
 from meshctl_operator.simulation import paths
 from meshctl_operator.simulation.headers import AUTHORITY, FORWARDED_PROTO, METHOD, PATH, SCHEME, Headers
-from meshctl_operator.simulation.requests import Connection, Request
+from meshctl_operator.simulation.requests import Connection, HttpVersion, Request
 from meshctl_operator.simulation.traces import Answered, Answerer, Redirected, Stage, Trial
 
 Manager: TypeAlias = hcm_pb2.HttpConnectionManager
@@ -16,6 +16,11 @@ Manager: TypeAlias = hcm_pb2.HttpConnectionManager
 REQUEST_ID: Final = "x-request-id"
 SOME_REQUEST_ID: Final = "00000000-0000-4000-8000-000000000000"
 """Stands for the random number that the connection manager gives a request."""
+
+_METHODS: Final = frozenset(
+    ["ACL", "BIND", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "M-SEARCH", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MOVE", "NOTIFY", "OPTIONS", "PATCH", "POST", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "REBIND", "REPORT", "SEARCH", "SOURCE", "SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE"]
+)
+"""The methods that Envoy's HTTP/1 codec knows; it refuses others."""
 
 _BAD_REQUEST: Final = 400
 _TEMPORARY_REDIRECT: Final = 307
@@ -53,6 +58,9 @@ def receive(manager: Manager, connection: Connection, request: Request) -> Recei
     )
     if not request.authority:
         return headers, Answered(_BAD_REQUEST, Answerer.CONNECTION_MANAGER), (Trial(Stage.REQUEST, request.path, "has no host"),)
+    if request.version is not HttpVersion.HTTP2 and request.method not in _METHODS:
+        reason = f"has the method {request.method}, which HTTP/1 does not know here"
+        return headers, Answered(_BAD_REQUEST, Answerer.CONNECTION_MANAGER), (Trial(Stage.REQUEST, request.path, reason),)
     path, refusal = _path(manager, request.path)
     trials: tuple[Trial, ...] = ()
     if refusal is not None:

@@ -25,7 +25,7 @@ _NEVER: Final = Share(0, 100)
 def route_fault(manager: Manager, route: route_components_pb2.Route) -> Fault | None:
     """Return the faults of a route, None without any or without the filter."""
     config = fault_pb2.HTTPFault()
-    if not _has(manager, _FAULT) or not route.typed_per_filter_config[_FAULT].Unpack(config):
+    if not _has(manager, _FAULT) or not _unpack(route, _FAULT, config):
         return None
     abort = config.abort
     return Fault(
@@ -52,12 +52,16 @@ def apply_fault(fault: Fault | None, draws: Draws) -> tuple[Duration | None, Ans
 
 
 def route_cors(manager: Manager, route: route_components_pb2.Route, headers: Headers) -> Cors | None:
-    """Return the CORS policy of a route, and whether it allows the origin of the request; None without any or without the filter."""
+    """Return the CORS policy of a route, and whether it allows the origin of the request; None without any or without the filter.
+
+    Envoy applies it to routes that forward, never to redirects and direct responses.
+    """
     policy = cors_pb2.CorsPolicy()
-    if not _has(manager, _CORS) or not route.typed_per_filter_config[_CORS].Unpack(policy):
+    if not route.HasField("route") or not _has(manager, _CORS) or not _unpack(route, _CORS, policy):
         return None
     origin = headers.get("origin")
-    allowed = origin and any(matcher.exact == "*" or matches_text(matcher, origin) for matcher in policy.allow_origin_string_match)
+    # A matcher that fits the text "*" allows every origin, whatever kind of matcher it is.
+    allowed = origin and any(matches_text(matcher, "*") or matches_text(matcher, origin) for matcher in policy.allow_origin_string_match)
     forwards = policy.forward_not_matching_preflights
     return Cors(
         origins=tuple(describe_matcher(matcher) for matcher in policy.allow_origin_string_match),
@@ -79,6 +83,11 @@ def answer_preflight(cors: Cors | None, headers: Headers) -> Answered | None:
     if preflight and (cors.allowed_origin or not cors.forwards_unmatched_preflights):
         return Answered(_OK, Answerer.CORS)
     return None
+
+
+def _unpack(route: route_components_pb2.Route, name: str, config: fault_pb2.HTTPFault | cors_pb2.CorsPolicy) -> bool:
+    """Fill the message with what the route has for a filter; a lookup in the map itself would add to the route."""
+    return name in route.typed_per_filter_config and bool(route.typed_per_filter_config[name].Unpack(config))
 
 
 def _has(manager: Manager, name: str) -> bool:

@@ -162,7 +162,8 @@ def _direct_response() -> JsonStrategy:
     return st.builds(lambda status, body: {"status": status} | body, st.sampled_from((200, 404, 503)), bodies)
 
 
-def _http_rule(gateways: SearchStrategy[list[str]], *, delegates: bool) -> JsonStrategy:
+def http_rules(gateways: SearchStrategy[list[str]], *, delegates: bool) -> JsonStrategy:
+    """Draw an HTTP rule: something to do, with or without match blocks."""
     parts = some(
         {
             "rewrite": _rewrite(),
@@ -225,7 +226,7 @@ def _spec(draw: st.DrawFn) -> JsonObject:
     some_gateways = few(st.sampled_from(bound or ["mesh"]), least=1, unique=True)
     kinds = draw(st.sampled_from((("http",), ("http",), ("http",), ("tcp",), ("tls",), ("http", "tcp"), ("http", "tls", "tcp"))))
     if "http" in kinds:
-        spec["http"] = draw(few(_http_rule(some_gateways, delegates=True), least=1, most=3))
+        spec["http"] = draw(few(http_rules(some_gateways, delegates=True), least=1, most=3))
     if "tcp" in kinds:
         spec["tcp"] = draw(_tcp_rules(some_gateways))
     if "tls" in kinds:
@@ -236,6 +237,6 @@ def _spec(draw: st.DrawFn) -> JsonObject:
 def virtual_services() -> JsonStrategy:
     """Draw a VirtualService."""
     roots = routing("VirtualService", st.sampled_from(NAMES), _spec())
-    rules = few(_http_rule(st.just(["mesh"]), delegates=False), least=1)
+    rules = few(http_rules(st.just(["mesh"]), delegates=False), least=1)
     parts = routing("VirtualService", st.sampled_from(DELEGATES), st.fixed_dictionaries({"http": rules}))
     return st.one_of(roots, roots, roots, roots, parts)

@@ -47,7 +47,8 @@ def test_paths(match: dict[str, Any], action: dict[str, Any], path: str) -> None
 
 def test_hosts() -> None:
     """The host is replaced by a text or by a header, and handed on where that is wanted."""
-    assert sent({"cluster": "c", "host_rewrite_literal": "b.com"}, asked()).authority == "b.com"
+    rewritten = sent({"cluster": "c", "host_rewrite_literal": "b.com"}, asked())
+    assert (rewritten.authority, rewritten.headers.get("x-envoy-original-host")) == ("b.com", "a.com:8080")
     assert sent({"cluster": "c", "host_rewrite_header": "x"}, asked("/", "a", ("x", "c.com"))).authority == "c.com"
     kept = sent({"cluster": "c", "host_rewrite_literal": "b.com", "append_x_forwarded_host": True}, asked())
     assert kept.headers.get("x-forwarded-host") == "a.com:8080"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meshctl_operator.simulation.connection_managers import receive, split_port
-from meshctl_operator.simulation.requests import Connection, Request
+from meshctl_operator.simulation.requests import Connection, HttpVersion, Request
 from meshctl_operator.simulation.traces import Answered, Answerer, Redirected
 from tests.support.simulations import manager
 
@@ -58,7 +58,9 @@ def test_paths(fields: dict[str, object], path: str, result: str) -> None:
 
 
 def test_refusals() -> None:
-    """Without host, with a fragment or with a path that cannot be normalised a request gets 400."""
+    """Without host, with an unknown method, a fragment or a path that cannot be normalised a request gets 400."""
+    assert receive(manager(), PLAIN, Request("a", method="A"))[1] == REFUSED
+    assert receive(manager(), PLAIN, Request("a", method="A", version=HttpVersion.HTTP2))[1] is None
     assert receive(manager(), PLAIN, Request(""))[1] == REFUSED
     assert receive(manager(), PLAIN, Request("a", "/#x"))[1] == REFUSED
     assert receive(manager(normalize_path=True), PLAIN, Request("a", "*"))[1] == REFUSED

@@ -28,7 +28,9 @@ def faulty(**fields: Any) -> Any:
 
 def cross_origin(**fields: Any) -> Any:
     """Return a route with a CORS policy."""
-    return with_filter("envoy.filters.http.cors", "envoy.extensions.filters.http.cors.v3.CorsPolicy", **fields)
+    found = with_filter("envoy.filters.http.cors", "envoy.extensions.filters.http.cors.v3.CorsPolicy", **fields)
+    found.route.cluster = "c"
+    return found
 
 
 def test_faults_happen_to_their_share() -> None:
@@ -69,3 +71,18 @@ def test_preflights(origin: str, forwards: bool, answered: bool) -> None:  # noq
     assert cors.credentials
     assert (answer_preflight(cors, headers) is not None) is answered
     assert answer_preflight(cors, headers.having(":method", "GET")) is None
+
+
+def test_only_forwarded_requests_have_cors() -> None:
+    """The policy of a redirect or a direct response has no effect, as with a real Envoy."""
+    answering = cross_origin(allow_origin_string_match=[{"exact": "a"}])
+    answering.direct_response.status = 204
+    assert route_cors(manager(), answering, Headers.of((*PREFLIGHT, ("origin", "a")))) is None
+
+
+@pytest.mark.parametrize("matcher", [{"exact": "*"}, {"prefix": "*"}, {"safe_regex": {"regex": "[*]"}}])
+def test_matchers_of_the_star_allow_all(matcher: dict[str, Any]) -> None:
+    """A matcher that fits ``*`` allows every origin, as with a real Envoy."""
+    cors = route_cors(manager(), cross_origin(allow_origin_string_match=[matcher]), Headers.of((*PREFLIGHT, ("origin", "b"))))
+    assert cors is not None
+    assert cors.allowed_origin == "b"

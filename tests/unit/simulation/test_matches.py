@@ -106,7 +106,7 @@ def test_grpc_and_shares() -> None:
 def test_reasons() -> None:
     """A reason names what was wanted and what was there."""
     headers = Headers.of(((":path", "/b?q=1"), ("x", "1")))
-    matches = {
+    matches: dict[str, dict[str, Any]] = {
         'path "/b" does not start with "/a"': {"prefix": "/a"},
         'header x is "1", wanted is exact "2"': {"headers": [{"name": "x", "string_match": {"exact": "2"}}]},
         "header y is missing, wanted is there": {"headers": [{"name": "y", "present_match": True}]},
