@@ -69,17 +69,27 @@ class Seen:
 def cases_of(config: ProxyConfig) -> Iterator[Case]:
     """Yield the connection managers of a configuration that take their routes by name, each name once."""
     done = set()
+    for manager in _managers(config):
+        name = manager.rds.route_config_name
+        if name not in done and name in config.routes:
+            done.add(name)
+            yield _case(manager, config.routes[name])
+
+
+def _managers(config: ProxyConfig) -> Iterator[Any]:
     for listener in config.listeners:
         for chain in (*listener.filter_chains, listener.default_filter_chain):
             for entry in chain.filters:
-                if not entry.typed_config.Is(Manager.DESCRIPTOR):
-                    continue
-                manager = Manager.FromString(entry.typed_config.value)
-                name = manager.rds.route_config_name
-                if name in done or name not in config.routes:
-                    continue
-                done.add(name)
-                yield _case(manager, config.routes[name])
+                if entry.typed_config.Is(Manager.DESCRIPTOR):
+                    yield Manager.FromString(entry.typed_config.value)
+
+
+def named_case(config: ProxyConfig, name: str) -> Case | None:
+    """Return the connection manager that takes the routes of that name, with both as they are served; None without any."""
+    for manager in _managers(config):
+        if manager.rds.route_config_name == name and name in config.routes:
+            return Case(manager, config.routes[name], config)
+    return None
 
 
 def _case(manager: Any, served: Any) -> Case:

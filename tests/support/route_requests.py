@@ -7,6 +7,7 @@ from typing import Any
 
 import re2
 
+from meshctl_operator.simulation.paths import normalize
 from meshctl_operator.simulation.requests import Request
 
 TEXTS = ("a", "b", "ab", "chrome", "", "A", "1")
@@ -17,8 +18,8 @@ HEADERS = ("end-user", "x-canary", "x-other", "x-gone", "x-set", "x-add")
 _SPOILING = 0.25
 
 
-def request_for(route: Any, rng: Random, *, spoiling: float = _SPOILING) -> Request:
-    """Return a request for a RouteConfiguration."""
+def request_for(route: Any, rng: Random, *, spoiling: float = _SPOILING, malformed: bool = True) -> Request:
+    """Return a request for a RouteConfiguration; unless ``malformed``, with a path that is in normal form already."""
     host = rng.choice(route.virtual_hosts) if route.virtual_hosts else None
     if host is None:
         return Request("nowhere.com")
@@ -51,6 +52,8 @@ def request_for(route: Any, rng: Random, *, spoiling: float = _SPOILING) -> Requ
             headers["access-control-request-method"] = "POST"
     if not re2.fullmatch(r"[A-Z]{1,10}", method):
         method = "GET"
+    if not malformed:
+        path = path if normalize(path) == path else "/a"
     return Request(authority, path + query, method, tuple(headers.items()))
 
 

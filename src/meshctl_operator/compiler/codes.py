@@ -70,6 +70,14 @@ UNREACHABLE_RULE: Final = define(
     fix="Move the delegating rule to the end, or give it a match.",
     istio_code="IST0130",
 )
+SHADOWED_RULE: Final = define(
+    "MC2209",
+    "A rule is covered by an earlier one",
+    cause="A rule before it, in the same VirtualService or in an older one on the same hosts and gateways, takes every request that it takes.",
+    example="older: match: [{uri: {prefix: /api}}]   younger, same host: match: [{uri: {exact: /api/v1}, method: {exact: GET}}]",
+    fix="Move the narrower rule first, put both rules into one VirtualService in the right order, or remove the one that is never reached.",
+    istio_code="IST0130",
+)
 UNUSABLE_MATCH: Final = define(
     "MC2210",
     "A match block cannot be used",

@@ -100,8 +100,8 @@ def scene_rules(draw: st.DrawFn, name: str) -> JsonObject:
 
 
 @st.composite
-def scenes(draw: st.DrawFn, *, most: int = 4) -> MeshState:
-    """Draw a scene. Its gateway serves every host; sometimes there is another one, and VirtualServices of all kinds."""
+def scenes(draw: st.DrawFn, *, most: int = 4, simple: bool = False) -> MeshState:
+    """Draw a scene. Its gateway serves every host; unless it is ``simple`` there is sometimes another one, and VirtualServices of all kinds."""
     rules = [draw(scene_rules(f"rules-{number}")) for number in range(draw(st.integers(1, most)))]
-    others = draw(st.one_of(st.just([]), st.just([]), few(st.one_of(gateways(), virtual_services()), most=1)))
+    others = [] if simple else draw(st.one_of(st.just([]), st.just([]), few(st.one_of(gateways(), virtual_services()), most=1)))
     return MeshState(unique([*BASE, _gateway(), *(each for each in (*others, *rules) if is_accepted(each))]))

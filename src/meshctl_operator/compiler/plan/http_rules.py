@@ -15,12 +15,15 @@ from meshctl_operator.compiler.plan.route_headers import plan_headers
 from meshctl_operator.compiler.plan.route_matches import EVERY_REQUEST, MatchBlock, plan_match
 from meshctl_operator.compiler.plan.route_retries import default_retries
 from meshctl_operator.incremental.context import Context
-from meshctl_operator.model.virtual_services import HttpRule, resolved
+from meshctl_operator.model.virtual_services import HttpRule, Place, resolved
 
 
 @dataclass(frozen=True, slots=True)
 class RulePlan:
-    """One rule. ``has_match`` is false where the user gave no match block: then ``blocks`` is the one that every request satisfies."""
+    """One rule. ``has_match`` is false where the user gave no match block: then ``blocks`` is the one that every request satisfies.
+
+    ``place`` and ``block_places`` are where the rule and each of its blocks were written.
+    """
 
     name: str
     blocks: tuple[MatchBlock, ...]
@@ -29,6 +32,8 @@ class RulePlan:
     headers: HeaderOperationsInput
     fault: FaultInput | None
     cors: CorsInput | None
+    place: Place
+    block_places: tuple[Place, ...]
 
     @property
     def matches_everything(self) -> bool:
@@ -61,12 +66,14 @@ def plan_http_rules(ctx: Context, key: ObjectKey) -> Compiled[tuple[RulePlan, ..
 def _rule(item: HttpRule, default_retry: RetryInput | None, report: Report) -> RulePlan | None:
     rule = item.rule
     blocks: list[MatchBlock] = []
+    places: list[Place] = []
     for block, place in zip(rule.match, item.blocks, strict=True):
         planned = plan_match(block, place)
         if isinstance(planned, Diagnostic):
             report(planned)
         else:
             blocks.append(planned)
+            places.append(place)
     headers = plan_headers(rule.headers, item.place_of("headers", "headers"), report)
     action = plan_action(item, default_retry, headers, report)
     if isinstance(action, Diagnostic):
@@ -82,4 +89,6 @@ def _rule(item: HttpRule, default_retry: RetryInput | None, report: Report) -> R
         headers=headers.operations,
         fault=plan_fault(rule.fault, item.place_of("fault", "fault"), report),
         cors=plan_cors(rule.cors_policy, item.place_of("cors_policy", "corsPolicy"), report),
+        place=item.place,
+        block_places=tuple(places) if rule.match else (item.place,),
     )

@@ -16,6 +16,7 @@ from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler import codes
 from meshctl_operator.compiler.plan.http_rules import plan_http_rules
 from meshctl_operator.compiler.plan.route_texts import plain_text_problem
+from meshctl_operator.compiler.plan.shadowing import shadowed_rules
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.gateways import normalized_hosts
 from meshctl_operator.model.mesh import cluster_domain
@@ -48,6 +49,7 @@ def virtual_service_findings(ctx: Context, key: ObjectKey) -> tuple[Diagnostic, 
             found.append(finding)
     found += _gateway_findings(ctx, item)
     found += _host_findings(ctx, item)
+    found += shadowed_rules(ctx, item)
     return tuple(found)
 
 
