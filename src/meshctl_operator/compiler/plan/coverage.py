@@ -19,6 +19,7 @@ def covers(earlier: RouteMatchInput, later: RouteMatchInput) -> bool:
         _path_covers(earlier, later)
         and all(_header_implied(wanted, later.headers) for wanted in earlier.headers)
         and all(any(wanted.name == own.name and implies(own.value, wanted.value) for own in later.query) for wanted in earlier.query)
+        and all(wanted in later.claims for wanted in earlier.claims)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from meshctl_operator.apis.networking.destination_rule import ClientTls, ClientTlsMode
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.compiler.inputs.clusters import UpstreamHttp, UpstreamTlsInput
-from meshctl_operator.compiler.plan.secrets import sds_name
+from meshctl_operator.compiler.plan.secret_names import is_workload_identity, sds_name
 from meshctl_operator.model import codes
 from meshctl_operator.model.destination_rules import MergedRule
 from meshctl_operator.model.proxies import ProxyRole
@@ -70,8 +70,8 @@ def _with_certificates(tls: ClientTls, service: Service, protocol: UpstreamHttp 
     mutual = tls.mode is ClientTlsMode.MUTUAL
     credential = tls.credential_name
     secret = credential if credential.startswith(CONFIG_MAP) else sds_name(credential) if credential else ""
-    if secret is None:
-        return TlsPlan(refused=f"tls.credentialName {credential!r} names a source of certificates other than Secrets")
+    if is_workload_identity(secret):
+        return TlsPlan(refused=f"tls.credentialName {credential!r} is the certificate of the workload, which nobody issues yet")
     if mutual and credential.startswith(CONFIG_MAP):
         return TlsPlan(refused="a ConfigMap holds no client certificate, which tls.mode MUTUAL needs")
     if mutual and not secret and not (tls.client_certificate and tls.private_key):

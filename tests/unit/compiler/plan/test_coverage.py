@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from meshctl_operator.compiler.inputs.routes import HeaderMatchInput, MatchKind, QueryMatchInput, RouteMatchInput, TextMatchInput
+from meshctl_operator.compiler.inputs.routes import (
+    ClaimMatchInput,
+    HeaderMatchInput,
+    MatchKind,
+    QueryMatchInput,
+    RouteMatchInput,
+    TextMatchInput,
+)
 from meshctl_operator.compiler.plan.coverage import covers, excludes, implies, takes_every_path
 
 KINDS = {"=": MatchKind.EXACT, "^": MatchKind.PREFIX, "~": MatchKind.REGEX}
@@ -124,3 +131,12 @@ def _header(shown: str) -> HeaderMatchInput:
     bare = shown.removeprefix("!")
     start = next((index for index, letter in enumerate(bare) if letter in KINDS), len(bare))
     return HeaderMatchInput(bare[:start], text(bare[start:]), invert=shown.startswith("!"))
+
+
+def test_claims_of_tokens_are_conditions() -> None:
+    """A match that wants a claim takes only what wants the same one."""
+    admin, guest = (ClaimMatchInput(("group",), TextMatchInput(MatchKind.EXACT, name)) for name in ("admin", "guest"))
+    assert not covers(RouteMatchInput(claims=(admin,)), RouteMatchInput(claims=(guest,)))
+    assert not covers(RouteMatchInput(claims=(admin,)), RouteMatchInput())
+    assert covers(RouteMatchInput(claims=(admin,)), RouteMatchInput(claims=(guest, admin)))
+    assert covers(RouteMatchInput(), RouteMatchInput(claims=(admin,)))

@@ -128,7 +128,7 @@ def test_mutual_tls_of_the_mesh() -> None:
     ("fields", "why"),
     [
         ({"mode": "MUTUAL", "clientCertificate": "/c"}, "privateKey"),
-        ({"mode": "SIMPLE", "credentialName": "sds://x"}, "other than Secrets"),
+        ({"mode": "SIMPLE", "credentialName": "builtin://"}, "nobody issues"),
         ({"mode": "MUTUAL", "credentialName": "configmap://default/c"}, "ConfigMap"),
     ],
 )
