@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from meshctl_operator.bootstrap.options import XdsVariant
-from tests.support.gapless import BLOG, SHOP, destination, entry, rule, running, subsets
+from meshctl_operator.xds.streams import XdsStream
+from tests.support.gapless import BLOG, SHOP, VERSIONS, destination, entry, rule, running, subsets
 
 pytestmark = pytest.mark.envoy
 
@@ -15,19 +16,32 @@ CHANGES = 50
 variants = pytest.mark.parametrize("variant", list(XdsVariant), ids=lambda variant: variant.name)
 
 
-@variants
-async def test_subsets_are_renamed_together_with_their_route(tmp_path: Path, variant: XdsVariant) -> None:
-    """Fifty times in one apply: the subset in use gets another name in the DestinationRule and in the route to it."""
-    async with running(tmp_path, variant) as mesh, mesh.serving():
+async def rename_subsets(folder: Path, variant: XdsVariant, times: int) -> None:
+    """Rename the subset in use in the DestinationRule and in the route to it, so often, under load; AssertionError if a request is lost."""
+    async with running(folder, variant) as mesh, mesh.serving():
         await mesh.ready()
         await mesh.traffic.load(*mesh.targets(SHOP, BLOG))
         await mesh.answered_by("v1")
-        for number in range(CHANGES):
-            name, version = f"turn-{number}", ("v1", "v2", "v3")[number % 3]
+        for number in range(times):
+            name, version = f"turn-{number}", VERSIONS[number % 3]
             mesh.change(subsets(SHOP, {name: version}), rule(SHOP, destination(SHOP, name)))
             await mesh.answered_by(version)
         await mesh.settled()
         await mesh.traffic.more(20)
+
+
+@variants
+async def test_subsets_are_renamed_together_with_their_route(tmp_path: Path, variant: XdsVariant) -> None:
+    """Fifty times in one apply: the subset in use gets another name in the DestinationRule and in the route to it."""
+    await rename_subsets(tmp_path, variant, CHANGES)
+
+
+@variants
+async def test_requests_are_lost_where_nothing_waits(tmp_path: Path, variant: XdsVariant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with removals that do not wait for the routes: the load notices what the gate is for."""
+    monkeypatch.setattr(XdsStream, "may_break", lambda _stream, _state: True)
+    with pytest.raises(AssertionError, match="cluster_not_found"):
+        await rename_subsets(tmp_path, variant, CHANGES // 2)
 
 
 @variants
@@ -38,9 +52,9 @@ async def test_subsets_are_renamed_faster_than_envoys_follow(tmp_path: Path, var
         await mesh.traffic.load(*mesh.targets(SHOP, BLOG))
         await mesh.answered_by("v1")
         for number in range(CHANGES):
-            name, version = f"turn-{number}", ("v1", "v2", "v3")[number % 3]
+            name, version = f"turn-{number}", VERSIONS[number % 3]
             await mesh.edit(subsets(SHOP, {name: version}), rule(SHOP, destination(SHOP, name)))
-        await mesh.answered_by(("v1", "v2", "v3")[(CHANGES - 1) % 3])
+        await mesh.answered_by(VERSIONS[(CHANGES - 1) % 3])
 
 
 @variants

@@ -24,7 +24,10 @@ async def test_settings_of_a_listener_change(tmp_path: Path, variant: XdsVariant
         await mesh.answered_by("v1")
         for number in range(2 * AROUND):
             version = ("v1", "v2")[number % 2]
-            mesh.change(mesh_wide(pathNormalization={"normalization": ("BASE", "MERGE_SLASHES")[number % 2]}), rule(SHOP, destination(SHOP, version)))
+            mesh.change(
+                mesh_wide(pathNormalization={"normalization": ("BASE", "MERGE_SLASHES")[number % 2]}),
+                rule(SHOP, destination(SHOP, version)),
+            )
             await mesh.answered_by(version)
             await mesh.settled()
         await mesh.traffic.more(20)
@@ -44,7 +47,9 @@ async def test_the_hosts_of_a_server_change(tmp_path: Path, variant: XdsVariant)
         for _ in range(AROUND):
             await mesh.edit({**one, "spec": {"servers": each}})
             await mesh.traffic.more(5)
-            await mesh.edit({**one, "spec": {"servers": [*each, {**server, "port": {**port, "name": "rest"}, "hosts": ["rest.example.org"]}]}})
+            await mesh.edit(
+                {**one, "spec": {"servers": [*each, {**server, "port": {**port, "name": "rest"}, "hosts": ["rest.example.org"]}]}}
+            )
             await mesh.traffic.more(5)
             await mesh.edit(one)
             await mesh.traffic.more(5)

@@ -16,23 +16,6 @@ variants = pytest.mark.parametrize("variant", list(XdsVariant), ids=lambda varia
 
 
 @variants
-async def test_a_control_plane_is_restarted(tmp_path: Path, variant: XdsVariant) -> None:
-    """Five times, each time with a renamed subset and its route changed while there is none."""
-    async with running(tmp_path, variant) as mesh:
-        async with mesh.serving():
-            await mesh.ready()
-            await mesh.traffic.load(*mesh.targets(SHOP, BLOG))
-            await mesh.answered_by("v1")
-        for number in range(RESTARTS):
-            await mesh.traffic.more(10)
-            name, version = f"turn-{number}", VERSIONS[(number + 1) % 3]
-            mesh.change(subsets(SHOP, {name: version}), rule(SHOP, destination(SHOP, name)))
-            async with mesh.serving():
-                await mesh.answered_by(version)
-                await mesh.settled()
-
-
-@variants
 async def test_two_replicas_take_turns(tmp_path: Path, variant: XdsVariant) -> None:
     """Envoys that change over to a replica with the same objects are told nothing in Delta; what changes afterwards loses no request."""
     async with running(tmp_path, variant, replicas=2) as mesh:

@@ -13,16 +13,22 @@ import socket
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
+
+from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
 
 from meshctl_operator.apis.mesh_config import MeshConfig
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.bootstrap.bootstrap import bootstrap, to_dict
 from meshctl_operator.bootstrap.options import BootstrapOptions, XdsVariant
+from meshctl_operator.compiler.emit import resources
+from meshctl_operator.compiler.emit.clusters import emit_cluster
+from meshctl_operator.compiler.inputs.clusters import ClusterInput
 from meshctl_operator.controlplane.events import Acked, Nacked, Subscription
 from meshctl_operator.controlplane.pipeline import mesh_object
 from meshctl_operator.controlplane.plane import ControlPlane
@@ -30,12 +36,13 @@ from meshctl_operator.controlplane.proxy_descriptions import parse_proxy
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.model.proxies import LocalBinding, Proxy
 from meshctl_operator.sources.memory import MemorySource
+from meshctl_operator.xds.options import ServerOptions
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.envoy_versions import newest
 from tests.support.key_pairs import key_pair
 from tests.support.meshes import RawObject, istio
 from tests.support.traffic.connections import WAIT, Target
-from tests.support.traffic.handle import POLL, Traffic
+from tests.support.traffic.handle import POLL, TIMEOUT, Traffic
 
 GATEWAY: Final = "gateway"
 SIDECAR: Final = "sidecar"
@@ -51,6 +58,10 @@ RATE: Final = 80.0
 SLOW_RATE: Final = 40.0
 SLOW_MS: Final = 40
 """Those that are answered later, so that there is always one on its way through what changes."""
+
+SLOW_NAME: Final = "slow.example.net"
+NAME_MS: Final = 200
+"""The one name that DNS answers, and after how many milliseconds. Any other name is asked for in vain."""
 
 LOG_MARK: Final = "access"
 _FORMAT: Final = f"{LOG_MARK} %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_CLUSTER% %REQ(:AUTHORITY)%"
@@ -73,6 +84,12 @@ def entry(host: str, ports: Mapping[str, int], *, name: str = "") -> RawObject:
         "endpoints": endpoints,
     }
     return istio("ServiceEntry", name or host.partition(".")[0], spec)
+
+
+def named_entry(host: str, name: str, port: int) -> RawObject:
+    """Return a service whose one endpoint is found by DNS."""
+    raw = entry(host, {})
+    return {**raw, "spec": {**raw["spec"], "resolution": "DNS", "endpoints": [{"address": name, "ports": {"http": port}}]}}
 
 
 def subsets(host: str, names: Mapping[str, str]) -> RawObject:
@@ -122,8 +139,9 @@ def key_of(raw: RawObject) -> ObjectKey:
 class Replica:
     """One control plane after the other on one address, with objects that outlive them."""
 
-    def __init__(self, address: str, *objects: RawObject) -> None:
+    def __init__(self, address: str, *objects: Any, options: ServerOptions | None = None) -> None:
         self.address = address
+        self._options = options
         self.source = MemorySource(*objects)
         self.plane: ControlPlane | None = None
         self._events: Subscription | None = None
@@ -131,7 +149,7 @@ class Replica:
     @asynccontextmanager
     async def serving(self, settings: Settings) -> AsyncIterator[None]:
         """Run a control plane, which knows nothing of an earlier one."""
-        async with ControlPlane(settings, [self.source]) as plane:
+        async with ControlPlane(settings, [self.source], server_options=self._options) as plane:
             with plane.events.subscribe(Acked, Nacked) as events:
                 self.plane, self._events = plane, events
                 try:
@@ -231,10 +249,9 @@ class Mesh:
         target = Target("", self.address, TLS_PORT, host="", rate=RATE, tls=True)
         return [replace(target, name=f"{GATEWAY}/secure-{host.partition('.')[0]}", host=host) for host in hosts]
 
-    async def answered_by(self, *texts: str, target: str = "shop") -> None:
+    async def answered_by(self, *texts: str, target: str = "shop", within: float = TIMEOUT) -> None:
         """Wait until a target is answered like that by way of both Envoys: their workers take a change over a moment after the ACK."""
-        await self.traffic.answered_by({f"{name}/{target}": texts for name in self.envoys})
-
+        await self.traffic.answered_by({f"{name}/{target}": texts for name in self.envoys}, timeout=within)
 
     async def failing(self, target: str) -> None:
         """Wait until a target is not answered any more by way of both Envoys."""
@@ -243,8 +260,8 @@ class Mesh:
     async def connected(self, replica: Replica) -> None:
         """Wait until both Envoys are connected to a replica."""
         async with asyncio.timeout(30):
-            while replica.plane is None or len(replica.plane.sessions) < len(self.envoys):
-                await asyncio.sleep(POLL)  # Envoy's back-off ends when it ends
+            while replica.plane is None or len(replica.plane.sessions) < len(self.envoys):  # noqa: ASYNC110  (streams that open are no event here)
+                await asyncio.sleep(POLL)
 
 
 class Run:
@@ -274,6 +291,7 @@ async def running(
     may_fail: Mapping[str, str] | None = None,
     binary: Path | None = None,
     settings: Settings | None = None,
+    options: ServerOptions | None = None,
 ) -> AsyncIterator[Mesh]:
     """Run servers, the load process and the Envoys, which wait for a control plane.
 
@@ -287,15 +305,17 @@ async def running(
         replicas: how many control planes the Envoys know; they try the next when one is gone.
         binary: the Envoy to run, the newest if absent.
         settings: of the control planes.
+        options: of their servers.
     """
     run = Run(folder)
     async with AsyncExitStack() as stack:
         traffic = await stack.enter_async_context(run.traffic)
         ports = await traffic.serve(*VERSIONS, *BLOGGERS)
+        stack.enter_context(_resolving(await traffic.names({SLOW_NAME: NAME_MS})))
         address = own_address()
         held = (*_base(address, ports), *objects)
         sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xds-")))
-        planes = [Replica(f"unix:{sockets / str(number)}", *held) for number in range(replicas)]
+        planes = [Replica(f"unix:{sockets / str(number)}", *held, options=options) for number in range(replicas)]
         mesh = Mesh(traffic, ports, planes, address, settings or Settings(drain_grace=0.1))
         mesh.http_proxy = free_port()
         for name, proxy in _proxies(mesh.http_proxy).items():
@@ -329,6 +349,24 @@ def _bootstrap(proxy: Proxy, variant: XdsVariant, sockets: list[Path]) -> dict[s
     places = [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}} for socket in sockets]
     cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = places
     return config
+
+
+@contextmanager
+def _resolving(port: int) -> Iterator[None]:
+    """Let clusters ask the DNS server on a port of 127.0.0.1: Envoy would ask that of the machine."""
+
+    def emit(cluster: ClusterInput) -> Any:
+        message = emit_cluster(cluster)
+        config = message.typed_dns_resolver_config.typed_config
+        resolver = cares_dns_resolver_pb2.CaresDnsResolverConfig()
+        if config.Unpack(resolver):
+            address = resolver.resolvers.add().socket_address
+            address.address, address.port_value = "127.0.0.1", port
+            config.Pack(resolver, deterministic=True)
+        return message
+
+    with patch.object(resources, "emit_cluster", emit):
+        yield
 
 
 def _not_ok(log: Path) -> Counter[str]:

@@ -119,7 +119,7 @@ class Load:
         self.stopping = True
         for client in self._clients:
             client.stop()
-        while any(client.busy for client in self._clients):
+        while any(client.busy for client in self._clients):  # noqa: ASYNC110  (a short way to the end of a test)
             await asyncio.sleep(RETRY)
         for client in self._clients:
             client.close()

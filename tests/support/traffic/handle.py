@@ -71,6 +71,11 @@ class Traffic:
         """Run a server for each name, which says it; returns their ports."""
         return await self._ask({"do": "serve", "names": names})
 
+    async def names(self, delays: Mapping[str, int]) -> int:
+        """Run a DNS server that says 127.0.0.1 for each name after so many milliseconds, and nothing for others; returns its port."""
+        port: int = (await self._ask({"do": "names", "delays": dict(delays)}))["port"]
+        return port
+
     async def load(self, *targets: Target) -> None:
         """Ask these too, from now on."""
         for target in targets:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from tests.support.traffic.connections import Load, Server, Target
+from tests.support.traffic.names import NameServer
 
 Answer = dict[str, Any]
 
@@ -27,6 +28,12 @@ class Traffic:
         for name in names:
             self._servers[name] = await loop.create_server(partial(Server, name), "127.0.0.1", 0)
         return {name: self._servers[name].sockets[0].getsockname()[1] for name in names}
+
+    async def names(self, delays: dict[str, int]) -> Answer:
+        """Run a DNS server that answers these names after so many milliseconds; returns its port."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: NameServer(delays), ("127.0.0.1", 0))
+        return {"port": transport.get_extra_info("sockname")[1]}
 
     async def load(self, targets: list[Answer]) -> Answer:
         """Ask more targets from now on."""
