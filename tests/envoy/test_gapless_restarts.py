@@ -7,12 +7,31 @@ from pathlib import Path
 import pytest
 
 from meshctl_operator.bootstrap.options import XdsVariant
+from meshctl_operator.xds.options import ServerOptions
 from tests.support.gapless import BLOG, SHOP, VERSIONS, destination, rule, running, subsets
 
 pytestmark = pytest.mark.envoy
 
 RESTARTS = 5
+CHANGES = 30
 variants = pytest.mark.parametrize("variant", list(XdsVariant), ids=lambda variant: variant.name)
+
+
+@variants
+async def test_a_control_plane_is_restarted(tmp_path: Path, variant: XdsVariant) -> None:
+    """Five times, each time with a renamed subset and its route changed while there is none."""
+    async with running(tmp_path, variant) as mesh:
+        async with mesh.serving():
+            await mesh.ready()
+            await mesh.traffic.load(*mesh.targets(SHOP, BLOG))
+            await mesh.answered_by("v1")
+        for number in range(RESTARTS):
+            await mesh.traffic.more(10)
+            name, version = f"turn-{number}", VERSIONS[(number + 1) % 3]
+            mesh.change(subsets(SHOP, {name: version}), rule(SHOP, destination(SHOP, name)))
+            async with mesh.serving():
+                await mesh.answered_by(version)
+                await mesh.settled()
 
 
 @variants
@@ -34,3 +53,17 @@ async def test_two_replicas_take_turns(tmp_path: Path, variant: XdsVariant) -> N
                 mesh.change(subsets(SHOP, {name: version}), rule(SHOP, destination(SHOP, name)))
                 await mesh.answered_by(version)
                 await mesh.settled()
+
+
+@variants
+async def test_streams_come_to_an_end_all_the_time(tmp_path: Path, variant: XdsVariant) -> None:
+    """Connections are ended when they are some hundred ms old, as the age limit does that spreads proxies over replicas."""
+    options = ServerOptions(max_connection_age=0.4, max_connection_grace=0.1)
+    async with running(tmp_path, variant, options=options) as mesh, mesh.serving():
+        await mesh.ready()
+        await mesh.traffic.load(*mesh.targets(SHOP, BLOG))
+        await mesh.answered_by("v1")
+        for number in range(CHANGES):
+            name, version = f"turn-{number}", VERSIONS[number % 3]
+            mesh.change(subsets(SHOP, {name: version}), rule(SHOP, destination(SHOP, name)))
+            await mesh.answered_by(version)

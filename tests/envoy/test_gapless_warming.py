@@ -19,6 +19,22 @@ variants = pytest.mark.parametrize("variant", list(XdsVariant), ids=lambda varia
 
 
 @variants
+async def test_a_route_moves_to_a_new_service_found_by_dns(tmp_path: Path, variant: XdsVariant) -> None:
+    """In one apply a service appears, whose cluster is warm only when its name is resolved, and the route that leads there."""
+    async with running(tmp_path, variant) as mesh, mesh.serving():
+        await mesh.ready()
+        await mesh.traffic.load(*mesh.targets(SHOP, BLOG))
+        await mesh.answered_by("v1")
+        for number in range(AROUND):
+            host = f"named-{number}.example.org"
+            new = named_entry(host, SLOW_NAME, mesh.ports["v3"])
+            mesh.change(new, rule(SHOP, destination(host)))
+            await mesh.answered_by("v3")
+            await mesh.edit(rule(SHOP, destination(SHOP, "v1")), gone=(new,))
+            await mesh.answered_by("v1")
+
+
+@variants
 async def test_endpoints_of_a_service_are_found_another_way(tmp_path: Path, variant: XdsVariant) -> None:
     """A service with endpoints of its own becomes one that is found by DNS, and the other way around; its route stays as it is."""
     async with running(tmp_path, variant) as mesh, mesh.serving():
