@@ -190,6 +190,7 @@ async def test_a_bug_of_the_compiler_keeps_what_the_proxy_has(monkeypatch: pytes
     with caplog.at_level(logging.CRITICAL):
         async with ControlPlane(SETTINGS, [source]) as plane, client(await plane.serve("127.0.0.1:0")) as envoy:
             await envoy.follow()
+            await envoy.wait_for(lambda: REVIEWS in envoy.resources[TypeUrl.CLUSTER])
             await plane.settled()
             source.apply(service("ratings"))
             await plane.settled()
