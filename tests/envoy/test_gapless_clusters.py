@@ -39,7 +39,7 @@ async def test_subsets_are_renamed_together_with_their_route(tmp_path: Path, var
 @variants
 async def test_requests_are_lost_where_nothing_waits(tmp_path: Path, variant: XdsVariant, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with removals that do not wait for the routes: the load notices what the gate is for."""
-    monkeypatch.setattr(XdsStream, "may_break", lambda _stream, _state: True)
+    monkeypatch.setattr(XdsStream, "_may_remove", lambda _stream, _state: True)
     with pytest.raises(AssertionError, match="cluster_not_found"):
         await rename_subsets(tmp_path, variant, CHANGES // 2)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -115,7 +116,7 @@ class ControlPlane:
         from meshctl_operator.xds.ads import AdsServer  # gRPC is loaded by those who serve
         from meshctl_operator.xds.options import ServerOptions
 
-        self._server = AdsServer(self, self._server_options or ServerOptions(timing=self.settings.timing))
+        self._server = AdsServer(self, replace(self._server_options or ServerOptions(), timing=self.settings.timing))
         return await self._server.start(address)
 
     async def stop(self) -> None:

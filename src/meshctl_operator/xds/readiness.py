@@ -25,10 +25,12 @@ class Timing:
     Attributes:
         drain: how long removed clusters, endpoints and secrets stay after everything that led there was acknowledged, for requests under way.
         warming: how long what leads to a new cluster waits for it.
+        whole: the same for a route configuration that is not split, since routes to all other clusters wait with it.
     """
 
     drain: float = 0.0
     warming: float = 10.0
+    whole: float = 1.0
 
 
 class Readiness:
@@ -68,18 +70,19 @@ class Readiness:
         self._since = None
         return ("", *gone)
 
-    def until(self, patience: float) -> float | None:
-        """Return when the next cluster will have taken too long; None if none is waited for."""
+    def until(self, now: float, patience: float) -> float | None:
+        """Return when the next cluster will have taken that long; None if none is waited for."""
         times = [since for since, _ in self._told.values()]
         if self._since is not None:
             times.append(self._since)
-        return min(times) + patience if times else None
+        return min((time + patience for time in times if time + patience > now), default=None)
 
-    def waiting(self) -> Waiting | None:
-        """Return what is not ready; None if everything is."""
-        if self._since is not None:
+    def waiting(self, now: float, patience: float) -> Waiting | None:
+        """Return what is not ready and was told less than ``patience`` ago; None if there is nothing."""
+        if self._since is not None and now - self._since < patience:
             return Waiting(None)
-        return Waiting(tuple(self._told)) if self._told else None
+        clusters = tuple(name for name, (since, _) in self._told.items() if now - since < patience)
+        return Waiting(clusters) if clusters else None
 
 
 @dataclass(frozen=True, slots=True)

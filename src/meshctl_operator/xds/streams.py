@@ -159,7 +159,7 @@ class XdsStream(ABC, Generic[WatchT]):
             pending, late = self._look(watch, state)
             if pending.removed and type_url in _LATE_REMOVALS and not self._may_remove(state):
                 pending, late = Pending(pending.changed, (), pending.due), pending.removed
-            if pending.changed and type_url in _USERS and (waiting := self._waiting()) is not None:
+            if pending.changed and type_url in _USERS and (waiting := self._waiting(type_url)) is not None:
                 pending, late = _held_back(pending, late, watch, state, waiting)
             if type_url is TypeUrl.VIRTUAL_HOST and self._isolation is not None and self._isolation.active:
                 pending, late = self._portion(watch, state, pending, self._isolation)
@@ -210,17 +210,18 @@ class XdsStream(ABC, Generic[WatchT]):
         """
         return any(watch.exchange.in_flight for type_url in _ROUTES_COME_FROM if (watch := self._watches.get(type_url)))
 
-    def _waiting(self) -> Waiting | None:
-        """Return the new clusters that the client cannot use yet; None if there are none."""
+    def _waiting(self, type_url: TypeUrl) -> Waiting | None:
+        """Return the new clusters that the client cannot use yet, and that resources of a type wait for; None if there are none."""
         clusters = self._watches.get(TypeUrl.CLUSTER)
         if clusters is None or not clusters.exchange.in_flight:
             self._readiness.answered()
             return None
-        patience = self._sharing.timing.warming
-        self.overdue += [Overdue(TypeUrl.CLUSTER, name, patience) for name in self._readiness.expired(self._sharing.clock(), patience)]
-        waiting = self._readiness.waiting()
+        now, timing = self._sharing.clock(), self._sharing.timing
+        self.overdue += [Overdue(TypeUrl.CLUSTER, name, timing.warming) for name in self._readiness.expired(now, timing.warming)]
+        patience = timing.whole if type_url is TypeUrl.ROUTE and not self._split else timing.warming
+        waiting = self._readiness.waiting(now, patience)
         if waiting is not None:
-            self._wake_at(self._readiness.until(patience))
+            self._wake_at(self._readiness.until(now, patience))
         return waiting
 
     def _may_remove(self, state: ViewState) -> bool:

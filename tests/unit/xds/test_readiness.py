@@ -9,9 +9,9 @@ from meshctl_operator.xds.resources import TypeUrl
 from tests.support.xds_rig import sample
 
 
-def waiting(readiness: Readiness) -> tuple[str, ...] | None:
+def waiting(readiness: Readiness, now: float = 0.0) -> tuple[str, ...] | None:
     """Return the clusters that are waited for."""
-    found = readiness.waiting()
+    found = readiness.waiting(now, 10)
     return found.clusters if found is not None else ()
 
 
@@ -32,11 +32,11 @@ def test_each_cluster_has_its_own_deadline() -> None:
     readiness = Readiness()
     readiness.told({"a": ""}, now=1.0)
     readiness.told({"b": ""}, now=3.0)
-    assert readiness.until(10) == 11
+    assert readiness.until(2.0, 10) == 11
     assert readiness.expired(10.9, 10) == ()
     assert readiness.expired(11.0, 10) == ("a",)
     assert readiness.expired(11.0, 10) == ()
-    assert (waiting(readiness), readiness.until(10)) == (("b",), 13)
+    assert (waiting(readiness, 11.0), readiness.until(11.0, 10)) == (("b",), 13)
 
 
 def test_many_are_one() -> None:
@@ -47,7 +47,8 @@ def test_many_are_one() -> None:
     assert waiting(readiness) is None
     readiness.endpoints(["first"])
     assert waiting(readiness) is None
-    assert readiness.until(10) == 12
+    assert readiness.until(2.0, 10) == 12
+    assert waiting(readiness, 12.0) == ()
     assert readiness.expired(12.0, 10) == ("",)
     assert waiting(readiness) == ()
 

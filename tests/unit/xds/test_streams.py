@@ -252,19 +252,22 @@ def test_a_removal_comes_with_what_replaces_it(driver: Driver) -> None:
     assert (listeners.changed, listeners.removed) == (("after",), ("before",))
 
 
-def test_a_cluster_that_does_not_get_ready_is_not_waited_for_for_ever(driver: Driver) -> None:
+@pytest.mark.parametrize("whole", [10, 2])
+def test_a_cluster_that_does_not_get_ready_is_not_waited_for_for_ever(driver: Driver, whole: float) -> None:
     """After the time it is told whoever drives the stream, once, and what leads there is sent."""
-    driver.timing = Timing(warming=10)
+    driver.timing = Timing(warming=10, whole=whole)
     driver.restart()
     subscribe_all(driver, "a")
     driver.settle(led_to(1, "old", "a", "old"))
     new = led_to(2, "new", "a", "old", "new")
     driver.pushes(new)
-    assert driver.stream.wake_at == driver.now + 10
-    driver.now += 9.9
+    assert driver.stream.wake_at == driver.now + whole
+    driver.now += whole - 0.1
     assert driver.pushes(new) == []
     driver.now += 0.2
     assert shorts(driver.pushes(new)) == ["RDS"]
+    driver.now += 10 - whole
+    driver.pushes(led_to(3, "new", "a", "old", "new", listener="2"))
     assert driver.stream.overdue == [Overdue(TypeUrl.CLUSTER, "new", 10)]
     assert driver.stream.wake_at is None
 
