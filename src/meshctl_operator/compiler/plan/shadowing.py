@@ -28,7 +28,7 @@ from meshctl_operator.model.virtual_services import EVERYWHERE, MESH, Place, Res
 from meshctl_operator.registry.cells import object_cell
 
 MOST_BEFORE: Final = 32  # VirtualServices of a host that are looked at, the nearest first: more would cost each edit too much
-_MOST_CANDIDATES: Final = 64  # blocks compared with one block; leaving some out only misses findings
+_MOST_CANDIDATES: Final = 64  # blocks of one path that are compared with a block; leaving some out only misses findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,7 @@ class _BlocksBefore:
 
     def covering(self, later: PlacedBlock, *, same_object: bool) -> PlacedBlock | None:
         """Return the first block found that takes all requests of a later one, for every proxy that the later one is for."""
-        candidates = (block for block in self._candidates(later) if _rules_out(block, later, same_object=same_object))
-        return next((block for block, _ in zip(candidates, range(_MOST_CANDIDATES), strict=False)), None)
+        return next((block for block in self._candidates(later) if _rules_out(block, later, same_object=same_object)), None)
 
     def _candidates(self, later: PlacedBlock) -> Iterator[PlacedBlock]:
         yield from self._anywhere[:_MOST_CANDIDATES]
