@@ -150,9 +150,9 @@ class _Walk:
             self.route = RouteFacts(configuration.name, host.name, domain, -1, "", timeout=None)
             return redirect_to_tls(headers)
         for index, route in enumerate(host.routes):
-            if missing := unsupported(route.match):
-                return NotSimulated(missing)
             reason = mismatch(route.match, headers, self.draws.route)
+            if not reason and (missing := unsupported(route.match)):
+                return NotSimulated(missing)
             self.trials.append(Trial(Stage.ROUTE, route.name or f"{host.name} routes[{index}]", reason))
             if not reason:
                 return self._taken(manager, (configuration, host, route), headers, domain, index)

@@ -13,6 +13,7 @@ from meshctl_operator.simulation import (
     Connection,
     Draws,
     Forwarded,
+    NotSimulated,
     Outcome,
     Proxied,
     ProxyConfig,
@@ -146,3 +147,13 @@ def test_faults_come_before_the_action() -> None:
     assert trace.route.name == "one"
     assert trace.route.response.overwritten == (("x", "1"),)
     assert trace.route.fault is not None
+
+
+def test_what_is_not_simulated_ends_the_walk_where_it_matters() -> None:
+    """A route with a condition that cannot be simulated stops only requests that fit all else."""
+    secret = {"prefix": "/a", "tls_context": {"presented": True}}
+    routes = [{"match": secret, "direct_response": {"status": 204}}, {"match": {"prefix": "/"}, "direct_response": {"status": 200}}]
+    config = proxy_config(route_configuration("r", {"name": "h", "domains": ["*"], "routes": routes}))
+    http = manager(rds={"route_config_name": "r"})
+    assert simulate_request(config, http, HERE, Request("a", "/a")).outcome == NotSimulated("tls_context")
+    assert simulate_request(config, http, HERE, Request("a", "/b")).outcome == Answered(200, Answerer.DIRECT_RESPONSE)
