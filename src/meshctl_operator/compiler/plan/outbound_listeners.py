@@ -20,11 +20,12 @@ from meshctl_operator.compiler.inputs.listeners import (
 )
 from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.inputs.routes import ForwardInput, RouteConfigurationInput, RouteInput, RouteMatchInput, VirtualHostInput
-from meshctl_operator.compiler.names import ANY_HOST, BLACK_HOLE, PASSTHROUGH, outbound_cluster
+from meshctl_operator.compiler.names import ANY_HOST, BLACK_HOLE, PASSTHROUGH
 from meshctl_operator.compiler.ordering import HttpFilterName, http_filter_order
 from meshctl_operator.compiler.plan.chain_claims import ChainClaims
 from meshctl_operator.compiler.plan.connection_managers import application_protocols, outbound_manager
 from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, with_caches
+from meshctl_operator.compiler.plan.egress_proxies import egress_proxy_cluster, egress_proxy_findings
 from meshctl_operator.compiler.plan.listener_settings import ListenerSettings, listener_settings, settings_findings
 from meshctl_operator.compiler.plan.outbound_services import (
     Contribution,
@@ -59,6 +60,7 @@ def plan_outbound_listeners(ctx: Context, view: OutboundView) -> Compiled[tuple[
         listeners.append(planned(_http_proxy(settings, view), (view.sidecar,)))
     if not view.local:
         fallback = fallback_cluster(ctx, view)
+        found += egress_proxy_findings(ctx, view)
         drafts: dict[tuple[str, int], _Draft] = {}
         for index, listener in enumerate(ctx.derive(listeners_of, view)):
             if listener.is_catch_all:
@@ -106,7 +108,7 @@ def fallback_cluster(ctx: Context, view: OutboundView) -> str:
     proxy = imported.egress_proxy
     if proxy is None:
         return PASSTHROUGH
-    return outbound_cluster(proxy.port.number if proxy.port is not None else 0, proxy.subset, proxy.host)
+    return egress_proxy_cluster(proxy)
 
 
 def contributions_of_shard(ctx: Context, view: OutboundView, number: int) -> dict[str, Compiled[tuple[Contribution, ...]]]:
