@@ -32,10 +32,21 @@ def insiders(ctx: Context, host: str) -> frozenset[str]:
     Those that live beside the only service of the host, and are exported to everyone like that, look the same from inside and outside.
     """
     found = {mesh_config(ctx).root_namespace}
+    seen: set[str] = set()
+    waiting = [host]
+    while waiting:  # names may stand for each other in a ring, where each is a service of its own as well
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            found |= ctx.derive(_own_insiders, name)
+            waiting += ctx.derive(_homes, name).targets
+    return frozenset(found)
+
+
+@firewall
+def _own_insiders(ctx: Context, host: str) -> frozenset[str]:
     homes = ctx.derive(_homes, host)
-    found |= homes.insiders
-    for target in homes.targets:
-        found |= ctx.derive(insiders, target)
+    found = set(homes.insiders)
     keys = [*ctx.fetch(Cell(Table.RULES, host))]
     keys += (key for key in ctx.fetch(Cell(Table.RULES, PARTIAL_WILDCARDS)) if subset_of(host, ctx.derive(rule_host, key)))
     for key in keys:

@@ -77,6 +77,21 @@ def test_a_rule_beside_the_service_is_seen_alike_if_it_is_for_everyone(spec: str
     assert found(SERVICE + rule + private, **settings) == inside | {"default", "."}
 
 
+def alias(name: str, target: str) -> str:
+    """Return a Service that stands for another one."""
+    spec = f"{{type: ExternalName, externalName: {target}.default.svc.cluster.local, ports: [{{name: http, port: 80}}]}}"
+    return f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec: {spec}\n"
+
+
+def test_who_sees_what_a_name_stands_for_is_inside_as_well() -> None:
+    """However long the chain is, and also where two names stand for each other and are services of their own besides."""
+    rule = destination_rule("r", "{host: b.default.svc.cluster.local}", namespace="shop")
+    assert "shop" in found(alias("a", "b") + service("b", "10.0.0.1") + rule, "a.default.svc.cluster.local")
+    entries = "".join(entry(f"{name}.default.svc.cluster.local", name=name) for name in "ab")
+    ring = alias("a", "b") + alias("b", "a") + entries + rule
+    assert found(ring, "a.default.svc.cluster.local") == found(ring, "b.default.svc.cluster.local") >= {"shop"}
+
+
 def test_rules_for_other_hosts_do_not_count() -> None:
     """A rule that does not cover the host makes no insider, and an edit of it recomputes nothing that looks at the host."""
     other = destination_rule("r", "{host: '*.example.com', trafficPolicy: {loadBalancer: {simple: %s}}}", namespace="shop")
