@@ -116,6 +116,7 @@ class Engine:
         self._orphans: dict[_Node, int] = {}  # what lost its last reader, with the revision at which it did
         self._waiting: list[tuple[int, int, _Node]] = []  # firewalls that a change has reached: rank, running number, node
         self._numbers = count()
+        self._marks = 0  # how often a node came under suspicion or worse
         self._unread: list[_Cell] = []  # cells that lost their last reader; a derivation that still runs may be about to read them
 
     @property
@@ -266,7 +267,7 @@ class Engine:
     def _compute(self, node: _Node) -> None:
         fn, params = node.key
         while True:
-            recorder = _Recorder(self)
+            recorder, marks = _Recorder(self), self._marks
             try:
                 value = fn(recorder, *params)
             except BaseException:
@@ -276,7 +277,7 @@ class Engine:
                 raise
             self.statistics.recomputed[fn.__name__] = self.statistics.recomputed.get(fn.__name__, 0) + 1
             self._link(node, tuple(recorder.reads))
-            if not any(isinstance(read, _Node) and read.state for read in node.reads):
+            if self._marks == marks or not any(isinstance(read, _Node) and read.state for read in node.reads):
                 break
             # A firewall that runs before its turn may have read what is behind another one, and then have made that one run itself.
         first = not node.computed_at
@@ -298,7 +299,7 @@ class Engine:
                 rank = read.rank
         node.rank = rank + node.firewall
         node.reads = reads
-        for read in set(old).difference(reads):
+        for read in set(old).difference(reads) if old else ():
             read.readers.discard(node)
             self._note_unread(read)
 
@@ -343,6 +344,7 @@ class Engine:
             if reader.state != _DIRTY:
                 known = reader.state
                 reader.state = _DIRTY
+                self._marks += 1
                 reader.cause = source
                 if known == _CLEAN:
                     self._pass_on(reader)
@@ -360,6 +362,7 @@ class Engine:
             for reader in pending.pop().readers:
                 if reader.state == _CLEAN:
                     reader.state = _SUSPECT
+                    self._marks += 1
                     if reader.firewall:
                         self._pass_on(reader)
                     else:

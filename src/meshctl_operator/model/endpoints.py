@@ -192,7 +192,7 @@ def _of_selected_entry(workload: Workload, ports: Iterable[ServicePort]) -> Iter
         else:
             number = overrides.get(port.name, port.target_port or port.number)
         if number:
-            yield _with_workload(Endpoint(workload.ips[0], number, port.name, workload.key, Health.HEALTHY), workload)
+            yield _endpoint(workload, workload.ips[0], number, port.name, workload.key, Health.HEALTHY)
 
 
 # ServiceEntry
@@ -230,7 +230,7 @@ def _of_workload(workload: Workload, ports: Iterable[DeclaredPort]) -> Iterator[
     address = workload.ips[0]
     for port in ports:
         number = 0 if address.startswith(_UNIX) else overrides.get(port.name, port.target_port or port.number)
-        yield _with_workload(Endpoint(address, number, port.name, workload.key), workload)
+        yield _endpoint(workload, address, number, port.name, workload.key)
 
 
 def _of_inline_entry(obj: ConfigObject[Any], index: int, entry: WorkloadEntrySpec, ports: Iterable[DeclaredPort]) -> Iterator[Endpoint]:
@@ -252,12 +252,19 @@ def _of_inline_entry(obj: ConfigObject[Any], index: int, entry: WorkloadEntrySpe
 
 
 def _with_workload(endpoint: Endpoint, workload: Workload | None) -> Endpoint:
-    """Complete an endpoint by what its workload tells; the derived topology labels win over the workload's own."""
+    """Complete an endpoint by what its workload tells."""
     if workload is None:
         return endpoint
-    locality, node = workload.locality, workload.node_name or endpoint.node_name
+    return _endpoint(workload, endpoint.address, endpoint.port, endpoint.port_name, endpoint.source, endpoint.health, endpoint.node_name)
+
+
+def _endpoint(
+    workload: Workload, address: str, port: int, port_name: str, source: ObjectKey, health: Health = Health.UNKNOWN, node_name: str = ""
+) -> Endpoint:
+    """Return an endpoint of a workload; the derived topology labels win over the workload's own."""
+    locality, node = workload.locality, workload.node_name or node_name
     labels = workload.labels
-    draining = any(label == DRAINING_LABEL and value for label, value in labels)
+    draining = dict(labels).get(DRAINING_LABEL)
     if locality != _NOWHERE or node:
         derived = (
             ("topology.kubernetes.io/region", locality.region),
@@ -269,11 +276,11 @@ def _with_workload(endpoint: Endpoint, workload: Workload | None) -> Endpoint:
     if workload.network:
         labels = freeze({"topology.istio.io/network": workload.network, **dict(labels)})
     return Endpoint(
-        endpoint.address,
-        endpoint.port,
-        endpoint.port_name,
-        endpoint.source,
-        health=Health.DRAINING if draining and endpoint.health is not Health.TERMINATING else endpoint.health,
+        address,
+        port,
+        port_name,
+        source,
+        health=Health.DRAINING if draining and health is not Health.TERMINATING else health,
         weight=workload.weight,
         locality=locality,
         labels=labels,

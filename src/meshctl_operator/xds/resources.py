@@ -62,6 +62,7 @@ _SHORT: Final = {
 }
 _FULL_STATE: Final = frozenset({TypeUrl.CLUSTER, TypeUrl.LISTENER})
 _LEGACY_WILDCARD: Final = _FULL_STATE | {TypeUrl.VIRTUAL_HOST}
+_ANY_TYPE_URLS: Final = {type_url: string_field(_ANY_TYPE_URL, type_url) for type_url in TypeUrl}
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -119,7 +120,7 @@ def make_resource(
     ``eds_name`` is as in ``XdsResource``.
     """
     version = version or content_hash(body)
-    any_head = string_field(_ANY_TYPE_URL, type_url) + (field_head(_ANY_VALUE, len(body)) if body else b"")
+    any_head = _ANY_TYPE_URLS[type_url] + (field_head(_ANY_VALUE, len(body)) if body else b"")
     sotw_frame = b"".join((field_head(_RESOURCES, len(any_head) + len(body)), any_head, body))  # one copy of a body of megabytes
     version_field = string_field(_RESOURCE_VERSION, version)
     name_field = string_field(_RESOURCE_NAME, name)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 _CONTINUATION = 0x80  # the bit that says that another byte of the varint follows
 _LENGTH_DELIMITED = 2  # wire type of strings, bytes and messages
+_SINGLE = tuple(bytes((value,)) for value in range(_CONTINUATION))
 
 
 def varint(value: int) -> bytes:
     """Return a non-negative integer as a base-128 varint."""
     if value < _CONTINUATION:
-        return bytes((value,))
+        return _SINGLE[value]
     out = bytearray()
     while value >= _CONTINUATION:
         out.append(value & (_CONTINUATION - 1) | _CONTINUATION)
@@ -24,7 +25,8 @@ def varint(value: int) -> bytes:
 
 def field_head(field: int, size: int) -> bytes:
     """Return the tag and length that precede a length-delimited payload of ``size`` bytes."""
-    return varint(field << 3 | _LENGTH_DELIMITED) + varint(size)
+    tag = field << 3 | _LENGTH_DELIMITED
+    return (_SINGLE[tag] if tag < _CONTINUATION else varint(tag)) + varint(size)
 
 
 def bytes_field(field: int, payload: bytes) -> bytes:

@@ -21,9 +21,17 @@ def emit_endpoints(endpoints: EndpointsInput) -> endpoint_pb2.ClusterLoadAssignm
 
 def emit_address(address: str, port: int) -> address_pb2.Address:
     """Return a TCP address, or a pipe for ``unix://`` (``unix://@name`` is an abstract socket)."""
+    message = address_pb2.Address()
+    _set_address(message, address, port)
+    return message
+
+
+def _set_address(message: address_pb2.Address, address: str, port: int) -> None:
     if address.startswith(_UNIX):
-        return address_pb2.Address(pipe=address_pb2.Pipe(path=address.removeprefix(_UNIX)))
-    return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=address, port_value=port))
+        message.pipe.path = address.removeprefix(_UNIX)
+    else:
+        message.socket_address.address = address
+        message.socket_address.port_value = port
 
 
 def _locality(locality: LocalityInput) -> endpoint_components_pb2.LocalityLbEndpoints:
@@ -37,7 +45,7 @@ def _locality(locality: LocalityInput) -> endpoint_components_pb2.LocalityLbEndp
 
 def _endpoint(endpoint: LbEndpointInput) -> endpoint_components_pb2.LbEndpoint:
     message = endpoint_components_pb2.LbEndpoint(health_status=_health(endpoint.health))
-    message.endpoint.address.CopyFrom(emit_address(endpoint.address, endpoint.port))
+    _set_address(message.endpoint.address, endpoint.address, endpoint.port)
     message.load_balancing_weight.value = endpoint.weight
     if endpoint.workload:
         message.metadata.filter_metadata["istio"].fields["workload"].string_value = endpoint.workload
