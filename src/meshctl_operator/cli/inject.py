@@ -10,6 +10,7 @@ import click
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic, Severity
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.cli.output import ExitCode, finding_line
+from meshctl_operator.dev.config import beside_config
 from meshctl_operator.injector.json_values import JsonObject, copied
 from meshctl_operator.injector.settings import InjectorSettings
 from meshctl_operator.injector.workloads import inject_object, uninject_object
@@ -108,7 +109,7 @@ def _pipe(paths: Iterable[str], change: Callable[[JsonObject], Compiled[JsonObje
 
 def _changed(paths: tuple[str, ...], change: Callable[[JsonObject], Compiled[JsonObject]]) -> Iterator[tuple[str, tuple[Diagnostic, ...]]]:
     first = True
-    for document in read_documents(paths):
+    for document in read_documents(paths, beside_config):
         if document.raw is None:
             yield "", document.findings
             continue

@@ -14,6 +14,7 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.errors import SettingsError
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.proxy_descriptions import ProxyDescription, parse_proxy, read_proxy
+from meshctl_operator.dev.config import beside_config
 from meshctl_operator.sources.codes import NOT_AN_OBJECT
 from meshctl_operator.sources.documents import Document, parse
 from meshctl_operator.sources.files import STDIN, STDIN_NAME, check_paths, read_documents, read_stdin, read_text
@@ -111,7 +112,7 @@ def read_inputs(paths: Iterable[str], namespace: str, *, validate: bool = True) 
     changes: list[Change] = []
     findings: list[Diagnostic] = []
     documents: dict[ObjectKey, Document] = {}
-    for document in read_documents(paths):
+    for document in read_documents(paths, beside_config):
         if document.raw is None:
             findings += document.findings
             continue

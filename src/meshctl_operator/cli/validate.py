@@ -13,6 +13,7 @@ from meshctl_operator.apis.decode import Skipped, decode
 from meshctl_operator.base.diagnostics import Diagnostic, Severity
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.cli.output import FORMATS, ExitCode, Format, finding_line, print_data
+from meshctl_operator.dev.config import settings_files
 from meshctl_operator.sources.documents import Document
 from meshctl_operator.sources.files import read_documents
 
@@ -78,7 +79,7 @@ def validate(ctx: click.Context, *, files: tuple[str, ...], paths: tuple[str, ..
     given = (*files, *paths)
     if not given:
         raise click.UsageError("there is nothing to validate: give -f PATH; - is standard input", ctx)
-    checked = [check(document, namespace) for document in read_documents(given)]
+    checked = [check(document, namespace) for document in read_documents(given, settings_files)]
     if not checked:
         click.echo(f"note: no config object found: {', '.join(given)} ({NOTHING_FOUND})", err=True)
     shown = [entry for entry in checked if not entry.skipped]

@@ -89,6 +89,22 @@ def load(directory: Path, scenario: str | None = None) -> DevConfig:
     )
 
 
+def settings_files(directory: Path) -> frozenset[Path]:
+    """Return what of a folder is no config object: the file of ``meshctl dev`` and the MeshConfig that it names."""
+    path = directory / FILE_NAME
+    if not path.is_file():
+        return frozenset()
+    named = _read(path).mesh_config
+    return frozenset({path, directory / named} if named else {path})
+
+
+def beside_config(directory: Path) -> frozenset[Path]:
+    """Return what of a folder ``meshctl dev`` would not load without a scenario: its settings, and the scenarios."""
+    settings = settings_files(directory)
+    scenarios = _read(directory / FILE_NAME).scenarios if settings else None
+    return settings | {directory / scenarios} if scenarios else settings
+
+
 def _read(path: Path) -> DevFile:
     text = read_text(path)
     if not isinstance(text, str):

@@ -125,7 +125,7 @@ class Connection:
         try:
             found = json.loads(response.data)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise ApiFailure(f"GET {path}: {error!r}") from error
+            raise ApiFailure(f"GET {path}: {_reason(error)}") from error
         finally:
             response.release_conn()
         if not isinstance(found, dict):
@@ -153,7 +153,17 @@ class Connection:
             retry_after = response.headers.get("Retry-After", "")
             response.close()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise ApiFailure(f"GET {path}: {error!r}") from error
+            raise ApiFailure(f"GET {path}: {_reason(error)}") from error
         with suppress(ValueError):
             text = str(json.loads(text).get("message", text))
         raise ApiFailure(f"GET {path}: {response.status} {text}", response.status, float(retry_after) if retry_after.isdigit() else None)
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without the names of objects in memory: the innermost cause, which names the errno or the certificate."""
+    inner: BaseException = error
+    while isinstance(inner, urllib3.exceptions.MaxRetryError) and inner.reason is not None:
+        inner = inner.reason
+    if isinstance(inner, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
+        inner = inner.__cause__ or inner.__context__ or inner
+    return f"{type(inner).__name__}: {inner}"

@@ -36,6 +36,7 @@ class RoutingLists(threading.Thread):
         self._stopping = threading.Event()
         self._wanted = threading.Event()
         self._pauses = Pauses(timings, self._stopping)
+        self._failing = False
 
     def stop(self) -> None:
         """End the thread soon. Call it from another one."""
@@ -77,12 +78,17 @@ class RoutingLists(threading.Thread):
                 self._count(info, len(gone))
                 return True
             self._bridge.count(Happening.FAILURE, info.kind)
-            log.warning("list failed", extra={"kind": info.kind.value, "reason": str(failure)})
+            if not self._failing:
+                log.warning("list failed", extra={"kind": info.kind.value, "reason": str(failure)})
+            self._failing = True
             return False
         except Exception:  # whatever the server sent: nobody else would start this thread again
             log.exception("list failed", extra={"kind": info.kind.value})
             return False
         self._pauses.reset()
+        if self._failing:
+            log.info("lists go on", extra={"kind": info.kind.value})
+        self._failing = False
         return True
 
     def _compare(self, info: KindInfo) -> None:

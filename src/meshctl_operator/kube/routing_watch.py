@@ -70,7 +70,8 @@ class RoutingWatch(threading.Thread):
     async def _operate(self) -> None:
         import kopf
 
-        logging.getLogger("kopf._core.reactor.running").addFilter(_is_news)
+        for name in ("running", "observation"):
+            logging.getLogger(f"kopf._core.reactor.{name}").addFilter(_is_news)
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopping.is_set():
             return
@@ -84,5 +85,5 @@ class RoutingWatch(threading.Thread):
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Tell whether Kopf says something new: that it does not handle signals here is as it should be."""
-    return "OS signals are ignored" not in record.getMessage()
+    """Tell whether Kopf says something new: that it does not handle signals here is as it should be, and a lost server is told already."""
+    return not any(known in record.getMessage() for known in ("OS signals are ignored", "will retry: "))

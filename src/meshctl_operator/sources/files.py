@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -59,15 +59,18 @@ def read_text(path: Path) -> str | Diagnostic:
     return codes.UNREADABLE.error(codes.file_key(str(path)), "", message).at(str(path), None)
 
 
-def read_documents(paths: Iterable[str]) -> Iterator[Document]:
-    """Yield the documents of files, directories and ``-`` (standard input), in the order given. Raises SettingsError for a missing path."""
+def read_documents(paths: Iterable[str], exclude: Callable[[Path], frozenset[Path]] = lambda _: frozenset()) -> Iterator[Document]:
+    """Yield the documents of files, directories and ``-`` (standard input), in the order given. Raises SettingsError for a missing path.
+
+    ``exclude`` names what of a directory is left out.
+    """
     given = tuple(paths)
     check_paths(given)
     for path in given:
         if path == STDIN:
             yield from parse(read_stdin(), STDIN_NAME)
             continue
-        for file in list_files(Path(path)):
+        for file in list_files(Path(path), exclude(Path(path))):
             text = read_text(file)
             if isinstance(text, Diagnostic):
                 yield Document(str(file), 0, 1, None, (text,))

@@ -105,3 +105,11 @@ def test_nothing_found_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(shown.out)["summary"]["accepted"] == 0
     assert str(tmp_path) in shown.err
     assert "hidden" in shown.err
+
+
+def test_a_folder_for_dev_is_valid_as_a_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own settings are no config objects."""
+    (tmp_path / "meshctl-dev.yaml").write_text("meshConfig: mesh.yaml\n")
+    (tmp_path / "mesh.yaml").write_text("accessLogFile: /dev/stdout\n")
+    (tmp_path / "a.yaml").write_text(GOOD)
+    assert run(capsys, str(tmp_path))[1]["summary"]["rejected"] == 0

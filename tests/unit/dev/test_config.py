@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meshctl_operator.base.errors import SettingsError
-from meshctl_operator.dev.config import load
+from meshctl_operator.dev.config import beside_config, load, settings_files
 
 FULL = """\
 config: [mesh/]
@@ -105,3 +105,11 @@ def test_not_a_directory(tmp_path: Path) -> None:
     """A missing directory is bad usage."""
     with pytest.raises(SettingsError, match="is not a directory"):
         load(tmp_path / "nowhere")
+
+
+def test_other_commands_leave_out_what_is_no_config(root: Path) -> None:
+    """The file and the MeshConfig always; the scenarios where one state of the mesh is wanted. Any other folder is config as a whole."""
+    assert settings_files(root) == beside_config(root) == frozenset()
+    write(root, FULL)
+    settings = frozenset({root / "meshctl-dev.yaml", root / "mesh.yaml"})
+    assert (settings_files(root), beside_config(root)) == (settings, settings | {root / "scenarios"})

@@ -34,6 +34,7 @@ async def test_documents_and_refusals(tmp_path: Path) -> None:
     with pytest.raises(ApiFailure) as refused:
         await asyncio.to_thread(connection.get, "/a")
     assert refused.value.status is None
+    assert str(refused.value).startswith("GET /a: ConnectionRefusedError: "), "without the names of objects in memory"
 
 
 async def test_a_watch_is_closed_from_another_thread(tmp_path: Path) -> None:

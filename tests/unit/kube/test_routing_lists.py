@@ -144,3 +144,14 @@ async def test_a_kind_that_is_not_served_is_not_taken_for_deleted(tmp_path: Path
             while seen.held:
                 await seen.turn()
         assert not seen.index.repair(ObjectKey("Gateway", "default", "a"), None, seen.index.mark)
+
+
+async def test_a_server_that_is_away_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is asked again, and when it is back."""
+    api = ScriptedApi()
+    serve(api, "v1", "a")
+    api.lists[GROUP] = [failure(500, "away"), failure(500, "away"), failure(500, "away"), *api.lists[GROUP]]
+    with caplog.at_level("INFO", logger="meshctl.kube"):
+        async with listing(api, tmp_path) as seen:
+            await seen.in_sync()
+    assert [record.getMessage() for record in caplog.records] == ["list failed", "lists go on"]
