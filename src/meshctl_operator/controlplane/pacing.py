@@ -43,11 +43,6 @@ class Pace:
         self._behind_since: float | None = None
         self._rest_until = 0.0
 
-    @property
-    def owing(self) -> int:
-        """How many streams owe an answer, without those that are stuck."""
-        return len(self._owing)
-
     def opened(self) -> None:
         """Count a stream."""
         self._streams += 1

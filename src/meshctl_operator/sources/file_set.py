@@ -107,12 +107,11 @@ class FileSet:
         name = winner or next(iter(self._ranked(key)), None)
         return self._files[name].documents.get(key) if name else None
 
-    def take_changes(self) -> tuple[Change, ...]:
-        """Return what changed since the last call, by key; findings about files come under the key of the file."""
-        return tuple(self.telling())
-
     def telling(self) -> Iterator[Change]:
-        """Yield what ``take_changes`` returns, computed one after the other: thousands of files take a while."""
+        """Yield what changed since the last call, by key; findings about files come under the key of the file.
+
+        Each is computed when it is asked for: thousands of files take a while.
+        """
         for key in sorted(self._dirty):
             del self._dirty[key]
             yield from self._tell(key, self._now(key))

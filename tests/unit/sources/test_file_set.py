@@ -29,6 +29,11 @@ def put(files: FileSet, name: str, *documents: str, confirmed: bool = False) -> 
     return files.put(load("".join(documents), name, "default"), confirmed=confirmed)
 
 
+def taken(files: FileSet) -> tuple[Change, ...]:
+    """Return what changed since the last call."""
+    return tuple(files.telling())
+
+
 def shown(changes: tuple[Change, ...]) -> list[tuple[str, str]]:
     """Return the changes as words."""
     return [(type(change).__name__, change.key.name) for change in changes]
@@ -42,78 +47,78 @@ def ports(changes: tuple[Change, ...]) -> list[int]:
 def test_only_what_changed_is_told(files: FileSet) -> None:
     """An object that is equal is not told again."""
     put(files, "f", service("a"), service("b"))
-    assert shown(files.take_changes()) == [("Upsert", "a"), ("Upsert", "b")]
+    assert shown(taken(files)) == [("Upsert", "a"), ("Upsert", "b")]
     put(files, "f", service("a"), service("b", 81))
-    assert shown(files.take_changes()) == [("Upsert", "b")]
-    assert files.take_changes() == ()
+    assert shown(taken(files)) == [("Upsert", "b")]
+    assert taken(files) == ()
 
 
 def test_a_removal_needs_a_second_look(files: FileSet) -> None:
     """A file that is being written looks like a shorter one."""
     put(files, "f", service("a"), service("b"))
-    files.take_changes()
+    taken(files)
     assert put(files, "f", service("a"))
-    assert files.take_changes() == ()
+    assert taken(files) == ()
     assert not put(files, "f", service("a"), confirmed=True)
-    assert files.take_changes() == (Delete(B),)
+    assert taken(files) == (Delete(B),)
 
 
 def test_a_broken_file_keeps_what_it_had(files: FileSet) -> None:
     """Its good documents are taken over, its lost ones stay, and mending heals."""
     put(files, "f", service("a"), service("b"))
-    files.take_changes()
+    taken(files)
     assert not put(files, "f", service("a", 81), "---\nkind: [")
-    upsert, rejected = files.take_changes()
+    upsert, rejected = taken(files)
     assert isinstance(upsert, Upsert)
     assert upsert.key == A
     assert isinstance(rejected, Rejected)
     assert (rejected.key, rejected.diagnostics[0].code) == (codes.file_key("f"), codes.NOT_YAML.code)
     put(files, "f", service("a", 81), service("b"))
-    assert files.take_changes() == (Delete(codes.file_key("f")),)
+    assert taken(files) == (Delete(codes.file_key("f")),)
 
 
 def test_a_rejected_object_keeps_its_last_good_state(files: FileSet) -> None:
     """It is told as rejected, and told anew when it is good again, even if it is what it was."""
     put(files, "f", service("a"))
-    files.take_changes()
+    taken(files)
     put(files, "f", service("a", "x"))
-    assert shown(files.take_changes()) == [("Rejected", "a")]
+    assert shown(taken(files)) == [("Rejected", "a")]
     put(files, "f", service("a"))
-    assert shown(files.take_changes()) == [("Upsert", "a")]
+    assert shown(taken(files)) == [("Upsert", "a")]
 
 
 def test_a_rejected_object_that_goes_is_deleted(files: FileSet) -> None:
     """Last good is kept for a mistake, not for a removal."""
     put(files, "f", service("a"), service("b"))
     put(files, "f", service("a", "x"), service("b"))
-    files.take_changes()
+    taken(files)
     put(files, "f", service("b"), confirmed=True)
-    assert files.take_changes() == (Delete(A),)
+    assert taken(files) == (Delete(A),)
 
 
 def test_an_empty_file_keeps_what_it_had_and_says_so(files: FileSet) -> None:
     """That is what a truncated file looks like; a comment is not empty."""
     put(files, "f", service("a"))
-    files.take_changes()
+    taken(files)
     assert not put(files, "f", "")
-    (rejected,) = files.take_changes()
+    (rejected,) = taken(files)
     assert isinstance(rejected, Rejected)
     assert [finding.code for finding in rejected.diagnostics] == [codes.EMPTIED.code]
     put(files, "f", "# nothing\n", confirmed=True)
-    assert files.take_changes() == (Delete(A), Delete(codes.file_key("f")))
+    assert taken(files) == (Delete(A), Delete(codes.file_key("f")))
 
 
 def test_the_first_file_wins_and_the_other_is_reported(files: FileSet) -> None:
     """When the first goes, the second takes over and its finding is gone."""
     put(files, "f2", service("a", 82))
     put(files, "f1", service("a", 81))
-    changes = files.take_changes()
+    changes = taken(files)
     assert ports(changes) == [81]
     (rejected,) = [change for change in changes if isinstance(change, Rejected)]
     assert rejected.key == codes.file_key("f2")
     assert rejected.diagnostics[0].code == codes.DEFINED_TWICE.code
     files.remove("f1")
-    changes = files.take_changes()
+    changes = taken(files)
     assert ports(changes) == [82]
     assert Delete(codes.file_key("f2")) in changes
 
@@ -122,7 +127,7 @@ def test_the_first_usable_object_counts(files: FileSet) -> None:
     """A rejected object that never was good hides no other one, and is reported."""
     put(files, "f1", service("a", "x"))
     put(files, "f2", service("a", 82))
-    changes = files.take_changes()
+    changes = taken(files)
     assert ports(changes) == [82]
     assert shown(changes) == [("Upsert", "a"), ("Rejected", "a")]
 
@@ -130,23 +135,23 @@ def test_the_first_usable_object_counts(files: FileSet) -> None:
 def test_a_file_that_leaves_yields_without_a_gap(files: FileSet) -> None:
     """Moving objects to another file deletes nothing and reports nothing."""
     put(files, "f1", service("a"))
-    files.take_changes()
+    taken(files)
     files.leave("f1")
     put(files, "f2", service("a"))
-    assert files.take_changes() == ()
+    assert taken(files) == ()
     files.remove("f1")
-    assert files.take_changes() == ()
+    assert taken(files) == ()
 
 
 def test_a_file_that_came_back_is_as_before(files: FileSet) -> None:
     """Editors delete and create when they save."""
     put(files, "f1", service("a"))
-    files.take_changes()
+    taken(files)
     files.leave("f1")
     files.leave("f1")
-    assert files.take_changes() == ()
+    assert taken(files) == ()
     put(files, "f1", service("a"))
-    assert files.take_changes() == ()
+    assert taken(files) == ()
 
 
 def test_a_file_that_is_only_out_of_sight_stays(files: FileSet) -> None:
@@ -154,11 +159,11 @@ def test_a_file_that_is_only_out_of_sight_stays(files: FileSet) -> None:
     put(files, "f1", service("a", 81))
     put(files, "f2", service("a", 82))
     files.leave("f1")
-    assert 82 in ports(files.take_changes())
+    assert 82 in ports(taken(files))
     files.stay("f1")
     files.stay("f1")
     files.stay("unknown")
-    changes = files.take_changes()
+    changes = taken(files)
     assert ports(changes) == [81]
     assert shown(changes)[-1] == ("Rejected", "f2")
 
@@ -167,7 +172,7 @@ def test_an_overlay_overrides_in_silence(files: FileSet) -> None:
     """That is what it is for."""
     put(files, "a", service("a", 81))
     put(files, "overlay", service("a", 82))
-    changes = files.take_changes()
+    changes = taken(files)
     assert ports(changes) == [82]
     assert shown(changes) == [("Upsert", "a")]
 
@@ -176,12 +181,12 @@ def test_a_last_object_without_line_break_needs_a_second_look(files: FileSet) ->
     """The rest of it may be on its way."""
     longer = service("a") + "  type: ClusterIP\n"
     put(files, "f", longer)
-    files.take_changes()
+    taken(files)
     shorter = longer[: longer.index("IP")]
     assert put(files, "f", shorter)
-    assert files.take_changes() == ()
+    assert taken(files) == ()
     put(files, "f", longer)
-    assert files.take_changes() == ()
+    assert taken(files) == ()
 
 
 def test_the_place_of_an_object_is_that_of_the_one_that_counts(files: FileSet) -> None:
@@ -198,16 +203,16 @@ def test_everything_can_be_told_anew(files: FileSet) -> None:
     """With what was removed since."""
     put(files, "f", service("a"), service("b", "x"))
     put(files, "g", service("c"))
-    files.take_changes()
+    taken(files)
     files.remove("g")
-    assert shown(files.take_changes()) == [("Delete", "c")]
+    assert shown(taken(files)) == [("Delete", "c")]
     assert shown(files.told()) == [("Upsert", "a"), ("Rejected", "b")]
     assert shown(files.told()) == [("Upsert", "a"), ("Rejected", "b")]
-    assert files.take_changes() == ()
+    assert taken(files) == ()
 
 
 def test_changes_are_computed_one_after_the_other(files: FileSet) -> None:
     """Who stops in between goes on later, and is told nothing twice."""
     put(files, "f", service("a"), service("b"), service("c"))
     first = next(files.telling())
-    assert shown((first, *files.take_changes())) == [("Upsert", "a"), ("Upsert", "b"), ("Upsert", "c")]
+    assert shown((first, *taken(files))) == [("Upsert", "a"), ("Upsert", "b"), ("Upsert", "c")]
