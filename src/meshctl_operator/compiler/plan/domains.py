@@ -47,7 +47,8 @@ def service_domains(service: Service, dns_domain: str, port: int) -> Domains:
         names += [f"*.{name}" for name in names]
     for address in service.addresses:
         names += _with_port(address, port)
-    return Domains(tuple(dict.fromkeys(names)), frozenset(expanded))
+    full = {name for host in (service.host, *service.aliases) for name in _with_port(host, port)}
+    return Domains(tuple(dict.fromkeys(names)), frozenset(expanded) - full)
 
 
 def concerning(service: Service, dns_domain: str) -> str:

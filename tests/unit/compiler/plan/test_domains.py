@@ -51,6 +51,13 @@ def test_addresses_and_ports() -> None:
     )
 
 
+def test_full_name_is_never_left_to_another() -> None:
+    """A short name that comes out as the full name of the same service is no derived name, so the service keeps it."""
+    found = service_domains(known("y.z.com"), "default.corp.com", 0)
+    assert found.expanded == {"y.z.com.", "y.z"}
+    assert unique_domains(found.names, found.expanded, frozenset({"y.z.com"}), set()) == ("y.z.com", "y.z.com.", "y.z")
+
+
 def test_headless_service_has_its_pods() -> None:
     """Each name of a headless service stands for its pods as well."""
     names = service_domains(known("a.default.svc.cluster.local", headless=True), CLUSTER, 0).names
