@@ -33,7 +33,7 @@ from meshctl_operator.compiler.plan.route_texts import header_name_problem, plai
 from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model.policies import HashCookie, HashPolicy, consistent_hash, destination_rule
 from meshctl_operator.model.scopes import scope_service
-from meshctl_operator.model.services import Service, service
+from meshctl_operator.model.services import Service, alias_target, service
 from meshctl_operator.model.vantage import STRANGER, insiders
 from meshctl_operator.model.views import OutboundView
 from meshctl_operator.model.virtual_services import ResolvedVirtualService, resolved, route_reach
@@ -218,7 +218,11 @@ class _Binder:
             return UNKNOWN_SERVICE
         found = self._service(destination.host)
         port = destination.port or (found.ports[0].number if found is not None and len(found.ports) == 1 else self._target.port)
-        return outbound_cluster(port, destination.subset, found.host if found is not None else destination.host)
+        return outbound_cluster(port, destination.subset, found.host if found is not None else self._named(destination.host))
+
+    def _named(self, host: str) -> str:
+        """Return the host that stands in the cluster of an unknown service: what an ExternalName Service names, else the host itself."""
+        return self._ctx.derive(alias_target, host) or host
 
     def _hash_policies(self, destination: DestinationPlan) -> tuple[HashPolicyInput, ...]:
         return _hashed(self._ctx, self._target, self._service(destination.host), destination, self._provenance)

@@ -21,7 +21,7 @@ from meshctl_operator.model import gateway_codes
 from meshctl_operator.model.policies import consistent_hash, destination_rule, subset_names, tcp_settings, tunnel
 from meshctl_operator.model.protocols import Protocol
 from meshctl_operator.model.proxies import IpFamilies
-from meshctl_operator.model.services import Resolution, Service
+from meshctl_operator.model.services import Resolution, Service, alias_target
 from meshctl_operator.registry.cells import resolve_gateway
 
 _EVERY_ADDRESS = ("0.0.0.0/0", "::/0")
@@ -157,7 +157,8 @@ def _cluster(ctx: Context, client: L4Client, route: RouteDestination, place: _Pl
     if service is None:
         message = f'is "{destination.host}", which matches no service visible from namespace {client.namespace}'
         found.append(codes.UNKNOWN_DESTINATION.warning(place.subject, f"{place.path}.host", message))
-        return outbound_cluster(number or client.port, destination.subset, destination.host)
+        named = ctx.derive(alias_target, destination.host) or destination.host
+        return outbound_cluster(number or client.port, destination.subset, named)
     if not number:
         number = service.ports[0].number if len(service.ports) == 1 else client.port
         if len(service.ports) > 1 and service.port(number) is None:

@@ -99,6 +99,20 @@ def test_port_of_a_destination(destination: str, services: list[str], expected: 
     assert cluster(destination, SIDECAR, *services) == expected
 
 
+ALIAS = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: away, namespace: default}
+spec: {type: ExternalName, externalName: api.example.com, ports: [{name: http, port: 80}]}
+"""
+
+
+def test_unknown_service_behind_an_alias() -> None:
+    """A destination that is an ExternalName Service has the cluster of what it names, even where that is no service of the mesh."""
+    assert cluster("{host: away}", SIDECAR, ALIAS) == "outbound|9080||api.example.com"
+
+
 def test_weights() -> None:
     """Zero weights are left out, also when one cluster remains; that remains weighted."""
     (route,) = gateway_routes("[{route: [{destination: {host: details}, weight: 0}, {destination: {host: ratings}, weight: 7}]}]")

@@ -98,6 +98,14 @@ def test_destinations(destination: tuple[str, str, int, int], cluster: str, code
     assert all(finding.path.startswith("spec.tcp[0].route[0].destination") for finding in found)
 
 
+def test_unknown_service_behind_an_alias() -> None:
+    """A destination that is an ExternalName Service has the cluster of what it names, even where that is no service of the mesh."""
+    alias = "{apiVersion: v1, kind: Service, metadata: {name: away, namespace: default}, spec: {type: ExternalName, externalName: db.example.com}}"
+    proxy, _ = TextMesh(alias).evaluate(_routed, (("away.default.svc.cluster.local", "", 0, 1),))
+    assert proxy is not None
+    assert proxy.clusters == (("outbound|9000||db.example.com", 1),)
+
+
 def test_weights() -> None:
     """Weights are kept, zero ones left out; equal clusters are added up."""
     proxy, found = TextMesh(SERVICES).evaluate(_routed, ((ONE, "", 0, 50), (ONE, "v1", 0, 0), (ONE, "v1", 0, 30), (ONE, "v1", 0, 20)))
