@@ -37,8 +37,10 @@ def _delay(delay: FaultDelay, place: Place, report: Callable[[Diagnostic], None]
         message = f"exponential delay {delay.exponential_delay} is not supported; the delay is left out"
         report(codes.UNUSABLE_PART.error(place.subject, f"{place.path}.exponentialDelay", message, hint="use fixedDelay"))
         return None
-    if delay.fixed_delay is None or delay.fixed_delay.nanos <= 0:
-        message = f"{delay.fixed_delay if delay.fixed_delay is not None else 'no delay'} is no positive duration; the delay is left out"
+    if delay.fixed_delay is None:
+        return None  # admission has said so
+    if delay.fixed_delay.nanos <= 0:
+        message = f"{delay.fixed_delay} is no positive duration; the delay is left out"
         report(codes.UNUSABLE_PART.error(place.subject, f"{place.path}.fixedDelay", message))
         return None
     if delay.percentage is not None:

@@ -42,6 +42,7 @@ def fault(text: str) -> dict[str, Any] | None:
             {"abort": {"grpc_status": 14, "percentage": {"numerator": 500000, "denominator": "MILLION"}}},
         ),
         ("{}", None),
+        ("{delay: {percent: 5}}", None),
         ("{abort: {}}", None),
     ],
 )
@@ -54,7 +55,6 @@ def test_fault(text: str, expected: dict[str, Any] | None) -> None:
     ("text", "path"),
     [
         ("{delay: {exponentialDelay: 1s}}", "delay.exponentialDelay"),
-        ("{delay: {percent: 5}}", "delay.fixedDelay"),
         ("{delay: {fixedDelay: 0s}}", "delay.fixedDelay"),
         ("{abort: {httpStatus: 600}}", "abort.httpStatus"),
         ("{abort: {httpStatus: 199}}", "abort.httpStatus"),
