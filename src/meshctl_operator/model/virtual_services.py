@@ -88,7 +88,7 @@ class ResolvedVirtualService:
 class VirtualServiceHead:
     """What decides where a VirtualService applies, without what it does there: an edit of routes leaves it as it is.
 
-    ``has_l4`` says that it has TCP or TLS rules.
+    ``has_http`` says that it has HTTP rules, ``has_l4`` that it has TCP or TLS rules.
     """
 
     key: ObjectKey
@@ -97,6 +97,7 @@ class VirtualServiceHead:
     hosts: tuple[str, ...]
     export_to: tuple[str, ...]
     has_l4: bool
+    has_http: bool
 
 
 def resolved(ctx: Context, key: ObjectKey) -> ResolvedVirtualService | None:
@@ -141,7 +142,8 @@ def head(ctx: Context, key: ObjectKey) -> VirtualServiceHead | None:
     item = ctx.derive(resolved, key)
     if item is None:
         return None
-    return VirtualServiceHead(key, item.namespace, item.name, item.hosts, item.export_to, bool(item.spec.tcp or item.spec.tls))
+    has_l4, has_http = bool(item.spec.tcp or item.spec.tls), bool(item.spec.http)
+    return VirtualServiceHead(key, item.namespace, item.name, item.hosts, item.export_to, has_l4, has_http)
 
 
 def virtual_services(ctx: Context, namespace: str, gateway: str) -> tuple[VirtualServiceHead, ...]:

@@ -142,14 +142,17 @@ def _gateway_findings(ctx: Context, item: ResolvedVirtualService) -> Iterator[Di
 
 
 def _host_findings(ctx: Context, item: ResolvedVirtualService) -> Iterator[Diagnostic]:
-    """Yield hosts that cannot be served, and hosts of the mesh that go to another VirtualService for a namespace that sees both."""
+    """Yield hosts that cannot be served, and hosts of the mesh that go to another VirtualService for a namespace that sees both.
+
+    Only HTTP rules exclude each other: TCP and TLS rules of several VirtualServices are tried one after the other.
+    """
     for index, host in enumerate(item.hosts):
         path = f"spec.hosts[{index}]"
         if not host or (problem := plain_text_problem(host)):
             reason = problem if host else "is empty"
             yield codes.UNUSABLE_HOST.error(item.key, path, f"{host[:80]!r} {reason}; the host is left out")
             continue
-        if MESH not in item.gateways:
+        if MESH not in item.gateways or not item.spec.http:
             continue
         age = "older "
         for key, audience in ctx.derive(mesh_owners, host.lower()):
@@ -170,7 +173,7 @@ def _beats(one: ObjectKey, other: ObjectKey, namespace: str, *, older: bool) -> 
 
 
 def mesh_owners(ctx: Context, host: str) -> tuple[tuple[ObjectKey, frozenset[str]], ...]:
-    """Return the VirtualServices of the mesh that name a (lower-cased) host, the oldest first, with the namespaces that see them (tracked)."""
+    """Return the VirtualServices of the mesh with HTTP rules for a (lower-cased) host, oldest first, with who sees them (tracked)."""
     return ctx.derive(_mesh_hosts).get(host, ())
 
 
@@ -178,7 +181,7 @@ def _mesh_hosts(ctx: Context) -> dict[str, tuple[tuple[ObjectKey, frozenset[str]
     found: dict[str, tuple[tuple[ObjectKey, frozenset[str]], ...]] = {}
     for key in virtual_service_keys(ctx, MESH):
         item = ctx.derive(head, key)
-        if item is not None:
+        if item is not None and item.has_http:
             for host in dict.fromkeys(host.lower() for host in item.hosts):
                 found[host] = (*found.get(host, ()), (key, _audience(item)))
     return found

@@ -132,6 +132,14 @@ def test_gateways_do_not_conflict_with_the_mesh() -> None:
     assert findings(SERVICES + bound + older + virtual_service("vs", younger)) == ()
 
 
+def test_tcp_rules_of_several_are_all_tried() -> None:
+    """A host that another VirtualService has only TCP rules for is lost to nobody, and nobody loses TCP rules by it."""
+    older = virtual_service("older", "{hosts: [reviews], tcp: [{route: [{destination: {host: reviews}}]}]}", created="2020-01-01T00:00:00Z")
+    assert findings(SERVICES + older + virtual_service("vs", f"{{hosts: [reviews], {ROUTE}}}")) == ()
+    http = virtual_service("older", f"{{hosts: [reviews], {ROUTE}}}", created="2020-01-01T00:00:00Z")
+    assert findings(SERVICES + http + virtual_service("vs", "{hosts: [reviews], tcp: [{route: [{destination: {host: reviews}}]}]}")) == ()
+
+
 def test_unknown_gateway() -> None:
     """A gateway that does not exist is named."""
     (found,) = findings(SERVICES + virtual_service("vs", f"{{hosts: [a.com], gateways: [mesh, ns/nope], {ROUTE}}}"))
