@@ -223,7 +223,8 @@ def _check_share(percent: Percent, path: str, findings: Findings, *, least: floa
 def check_mirrors(route: HttpRoute, path: str, findings: Findings) -> Iterator[tuple[str, Destination]]:
     """Check the mirrors of a rule, and yield (path, destination) of each for the check of destinations."""
     if route.mirror is not None and route.mirrors:
-        findings.error(codes.BAD_MIRROR, f"{path}.mirrors", "is not allowed beside mirror", hint="keep mirrors")
+        report = findings.error if route.delegate is None else findings.warn  # of a rule that delegates Istio checks little
+        report(codes.BAD_MIRROR, f"{path}.mirrors", "is not allowed beside mirror", hint="keep mirrors")
     if route.mirror is not None:
         yield f"{path}.mirror", route.mirror
     if route.mirror_percent is not None:
