@@ -9,6 +9,7 @@ from pydantic import Field
 
 from meshctl_operator.apis.connection_settings import ConnectionSettings
 from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.mesh_networks import MeshNetworks
 from meshctl_operator.apis.meta import LenientModel
 from meshctl_operator.apis.networking.common import Flag, FrozenMap, GoDuration, TlsProtocol, UInt32
 from meshctl_operator.apis.networking.destination_rule import H2UpgradePolicy, LocalityLb, TcpKeepalive, TrafficPolicy, ZoneAwareLb
@@ -117,7 +118,10 @@ class ProxyConfig(LenientModel):
 
 
 class MeshConfig(LenientModel):
-    """The mesh-wide settings with Istio's defaults. ``enable_auto_mtls`` None means unset, which we read as false."""
+    """The mesh-wide settings with Istio's defaults. ``enable_auto_mtls`` None means unset, which we read as false.
+
+    ``mesh_networks`` is no field of Istio's MeshConfig but its neighbour in the ConfigMap ``istio``.
+    """
 
     proxy_listen_port: UInt32 = 15001
     proxy_inbound_listen_port: UInt32 = 15006
@@ -146,6 +150,7 @@ class MeshConfig(LenientModel):
     access_log_encoding: AccessLogEncoding = AccessLogEncoding.TEXT
     path_normalization: PathNormalization = PathNormalization()
     tls_defaults: TlsDefaults | None = None
+    mesh_networks: MeshNetworks | None = None
     ingress_service: Annotated[str, validated_only("Ingress objects are not read")] = "istio-ingressgateway"
     ingress_selector: Annotated[str, validated_only("Ingress objects are not read")] = ""
     unsupported_policies: UnsupportedPolicies = UnsupportedPolicies.DENY

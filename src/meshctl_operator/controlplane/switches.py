@@ -10,6 +10,8 @@ from typing import Final
 
 SUPPORTED: Final[Mapping[str, str]] = {
     "PILOT_SCOPE_GATEWAY_TO_NAMESPACE": "a Gateway selects only gateway workloads of its own namespace",
+    "ISTIO_DUAL_STACK": "proxies and endpoints with addresses of both families use both",
+    "PILOT_ENABLE_IP_AUTOALLOCATE": "hosts of ServiceEntries without addresses get some, for sidecars that answer DNS (true unless set)",
     "PILOT_DEBOUNCE_AFTER": "quiet time before a change is compiled",
     "PILOT_DEBOUNCE_MAX": "longest time that a change waits for others",
 }
@@ -24,7 +26,6 @@ KNOWN: Final = frozenset(
         "ENABLE_MCS_HOST",
         "ENABLE_NATIVE_SIDECARS",
         "ISTIO_DELTA_XDS",
-        "ISTIO_DUAL_STACK",
         "ISTIO_GPRC_MAXRECVMSGSIZE",
         "ISTIO_GPRC_MAXSTREAMS",
         "ISTIO_MULTIROOT_MESH",
@@ -38,7 +39,6 @@ KNOWN: Final = frozenset(
         "PILOT_ENABLE_EDS_DEBOUNCE",
         "PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES",
         "PILOT_ENABLE_HEADLESS_FILTER_CHAIN_LISTENER",
-        "PILOT_ENABLE_IP_AUTOALLOCATE",
         "PILOT_ENABLE_K8S_SELECT_WORKLOAD_ENTRIES",
         "PILOT_ENABLE_METADATA_EXCHANGE",
         "PILOT_ENABLE_REDIS_FILTER",

@@ -35,13 +35,13 @@ SELECTOR_MATCHES_NOTHING: Final = define(
 )
 AUTOMATIC_ADDRESS: Final = define(
     "MC2306",
-    "Automatic addresses of a ServiceEntry are not allocated",
+    "A ServiceEntry can have no automatic addresses",
     cause=(
-        "The ServiceEntry asks for addresses that a controller allocates and writes into status.addresses. There are none, and they are not "
-        "allocated from here. Sidecars that capture DNS would listen on them."
+        "The label asks for addresses that are allocated, one of each family per host. They are for hosts that have none and that a sidecar "
+        "must tell apart: not where addresses are declared, not with resolution NONE, and not for wildcard hosts but those of DYNAMIC_DNS."
     ),
-    example="metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}}",
-    fix="Write addresses into spec.addresses, or let a controller allocate them.",
+    example="metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}}\nspec: {hosts: [a.example.com], resolution: NONE}",
+    fix="Remove the label, or what stands against it.",
 )
 UNKNOWN_RULE_HOST: Final = define(
     "MC2310",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from meshctl_operator.base.labels import Labels, freeze
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
+from meshctl_operator.model.mesh import is_on
 from meshctl_operator.model.proxies import Locality
 from meshctl_operator.model.services import Service, ServicePort, services_of
 from meshctl_operator.model.workloads import Workload, pod_at, workload_named, workloads_selected
@@ -48,8 +49,8 @@ class Health(StrEnum):
 class Endpoint:
     """One address of one service port. ``port_name`` joins it with the service port. ``labels`` include the derived topology labels.
 
-    ``address`` is an IP, a host name (DNS services only) or a ``unix://`` path with port 0. ``workload`` is the name that people know,
-    ``source`` the object that declared the endpoint.
+    ``address`` is an IP, a host name (DNS services only) or a ``unix://`` path with port 0; ``other_addresses`` lead to the same workload
+    in a mesh of two families. ``workload`` is the name that people know, ``source`` the object that declared the endpoint.
     """
 
     address: str
@@ -65,6 +66,7 @@ class Endpoint:
     service_account: str = ""
     network: str = ""
     node_name: str = ""
+    other_addresses: tuple[str, ...] = ()
 
     @property
     def takes_mutual_tls(self) -> bool:
@@ -129,18 +131,19 @@ def _of_slice(ctx: Context, obj: ConfigObject[EndpointSliceSpec], *, persistent:
     if obj.spec.address_type == "FQDN" or obj.meta.labels.get(_IMPORTED_LABEL):
         return
     namespace = obj.key.namespace
+    dual_stack = is_on(ctx, "ISTIO_DUAL_STACK")
     for declared in obj.spec.endpoints:
-        if not declared.addresses:
-            continue
-        address = declared.addresses[0]
-        known, workload = _workload_behind(ctx, namespace, declared.target_ref, address)
-        if not known:
-            continue
         health = _health(declared.conditions, persistent=persistent)
-        for port in obj.spec.ports:
-            if port.port is not None and port.protocol != "UDP":
-                endpoint = Endpoint(address, port.port, port.name, obj.key, health, namespace=namespace, node_name=declared.node_name)
-                yield _with_workload(endpoint, workload)
+        for address, *others in (declared.addresses,) if dual_stack and declared.addresses else ((each,) for each in declared.addresses):
+            known, workload = _workload_behind(ctx, namespace, declared.target_ref, address)
+            if not known:
+                continue
+            if dual_stack and workload is not None and address in workload.ips:  # the slices of both families name one pod
+                address, *others = workload.ips  # noqa: PLW2901  (all of its addresses in the place of one)
+            for port in obj.spec.ports:
+                if port.port is not None and port.protocol != "UDP":
+                    endpoint = Endpoint(address, port.port, port.name, obj.key, health, namespace=namespace, node_name=declared.node_name)
+                    yield replace(_with_workload(endpoint, workload), other_addresses=tuple(others))
 
 
 def _of_endpoints(ctx: Context, obj: ConfigObject[EndpointsSpec]) -> Iterator[Endpoint]:

@@ -19,6 +19,7 @@ from meshctl_operator.base.labels import Labels, freeze
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context, firewall
 from meshctl_operator.model import codes
+from meshctl_operator.model.automatic_addresses import WANTED_LABEL, automatic_addresses, is_eligible
 from meshctl_operator.model.mesh import cluster_domain, mesh_config
 from meshctl_operator.model.protocols import Protocol, kubernetes_protocol, parse_protocol
 from meshctl_operator.registry.cells import Cell, Table, object_cell
@@ -82,7 +83,7 @@ class Service:
 
     ``export_to`` is as declared, empty where it was not. ``created`` is the creation time in seconds since the epoch (0 unknown).
     ``automatic_addresses`` were allocated by a controller, for proxies that capture DNS. ``external_addresses`` lead to it from outside of
-    its network, where it says which that is. ``aliases`` are hosts of services that stand for this one, ``external_name`` is the host that such a service stands for itself.
+    its network, where it may be a gateway of one. ``aliases`` are hosts of services that stand for this one, ``external_name`` is the host that such a service stands for itself.
     ``source`` is the object that declared it; several services may come from one ServiceEntry (one per host).
     """
 
@@ -128,13 +129,12 @@ _RESOLUTIONS: Final = {
 }
 
 _DISTRIBUTION: Final = "networking.istio.io/traffic-distribution"
+_NETWORK: Final = "topology.istio.io/network"
 _DISTRIBUTIONS: Final = {
     "preferclose": TrafficDistribution.SAME_ZONE,
     "prefersamezone": TrafficDistribution.SAME_ZONE,
     "prefersamenode": TrafficDistribution.SAME_NODE,
 }
-_NETWORK: Final = "topology.istio.io/network"
-_AUTOMATIC_ADDRESSES: Final = "networking.istio.io/enable-autoallocate-ip"
 
 
 def services(ctx: Context) -> tuple[Service, ...]:
@@ -248,7 +248,7 @@ def _in_order_of_visibility(found: Iterable[Service], namespace: str, default: t
 
 def _converted(ctx: Context, key: ObjectKey) -> Compiled[tuple[Service, ...]]:
     for obj in ctx.fetch(Cell(Table.OBJECT, key)):
-        found = _from_service_entry(obj) if obj.kind is Kind.SERVICE_ENTRY else _from_kubernetes(ctx, obj)
+        found = _from_service_entry(ctx, obj) if obj.kind is Kind.SERVICE_ENTRY else _from_kubernetes(ctx, obj)
         return Compiled(tuple(_with_aliases(ctx, each) for each in found.value), found.diagnostics)
     return Compiled(())
 
@@ -295,10 +295,15 @@ def _from_kubernetes(ctx: Context, obj: ConfigObject[ServiceSpec]) -> Compiled[t
         service_accounts=accounts,
         external_name=spec.external_name if is_alias and not spec.is_headless else "",
         distribution=_traffic_distribution(ctx, obj),
-        external_addresses=_external_addresses(spec) if _NETWORK in obj.meta.labels else (),
+        external_addresses=_external_addresses(spec) if _leads_into_networks(ctx, obj) else (),
         node_local=spec.internal_traffic_policy == "Local",
     )
     return Compiled((found,), tuple(_dangling_alias(ctx, found)))
+
+
+def _leads_into_networks(ctx: Context, obj: ConfigObject[ServiceSpec]) -> bool:
+    """Tell whether a service may be a gateway of a network: it says so, or the settings may name it."""
+    return _NETWORK in obj.meta.labels or mesh_config(ctx).mesh_networks is not None
 
 
 def _external_addresses(spec: ServiceSpec) -> tuple[str, ...]:
@@ -328,7 +333,7 @@ def _traffic_distribution(ctx: Context, obj: ConfigObject[ServiceSpec]) -> Traff
     return declared or TrafficDistribution.ANY
 
 
-def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[Service, ...]]:
+def _from_service_entry(ctx: Context, obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[Service, ...]]:
     spec = obj.spec
     resolution = _RESOLUTIONS[spec.resolution]
     ports = tuple(ServicePort(port.number, port.name, parse_protocol(port.protocol), port.target_port) for port in spec.ports)
@@ -350,7 +355,7 @@ def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[S
                 labels=freeze(obj.meta.labels),
                 selector=freeze(spec.workload_selector.labels) if spec.workload_selector else (),
                 service_accounts=spec.subject_alt_names,
-                automatic_addresses=_allocated(obj, host) if not addresses and resolution is not Resolution.PASSTHROUGH else (),
+                automatic_addresses=ctx.derive(automatic_addresses, obj.key, host) if not addresses else (),
                 race_first_connect=obj.meta.annotations.get("istio.io/connect-strategy") == "RACE_FIRST_TCP_CONNECT",
             )
             for host in dict.fromkeys(spec.hosts)
@@ -359,19 +364,17 @@ def _from_service_entry(obj: ConfigObject[ServiceEntrySpec]) -> Compiled[tuple[S
     )
 
 
-def _allocated(obj: ConfigObject[ServiceEntrySpec], host: str) -> tuple[str, ...]:
-    """Return the addresses that a controller allocated to a host; one without a host is everybody's."""
-    if obj.status is None or obj.meta.labels.get(_AUTOMATIC_ADDRESSES) == "false":
-        return ()
-    return tuple(dict.fromkeys(address.value for address in obj.status.addresses if address.host in {"", host}))
-
-
 def _automatic_addresses(obj: ConfigObject[ServiceEntrySpec]) -> Iterator[Diagnostic]:
-    """Yield an info where a ServiceEntry asks for addresses by its label and nobody has allocated any."""
-    if obj.meta.labels.get(_AUTOMATIC_ADDRESSES) == "true" and not (obj.status and obj.status.addresses) and not obj.spec.addresses:
-        path = f"metadata.labels[{_AUTOMATIC_ADDRESSES}]"
-        hint = "write the addresses into spec.addresses, or run a controller that writes status.addresses"
-        yield codes.AUTOMATIC_ADDRESS.info(obj.key, path, "has no effect from here: nobody has allocated an address yet", hint=hint)
+    """Yield an info where a ServiceEntry asks for automatic addresses by its label and can have none."""
+    spec = obj.spec
+    if obj.meta.labels.get(WANTED_LABEL) == "true" and not any(is_eligible(obj, host) for host in spec.hosts):
+        if spec.addresses:
+            reason, hint = "it has addresses of its own", "remove spec.addresses, or the label"
+        elif spec.resolution is DeclaredResolution.NONE:
+            reason, hint = "connections to hosts of resolution NONE go where the client sends them", "set another resolution"
+        else:
+            reason, hint = "a wildcard host has no address", "name exact hosts, or set resolution DYNAMIC_DNS"
+        yield codes.AUTOMATIC_ADDRESS.info(obj.key, f"metadata.labels[{WANTED_LABEL}]", f"has no effect: {reason}", hint=hint)
 
 
 def _target_port(value: int | str | None) -> int | str:

@@ -13,6 +13,8 @@ from meshctl_operator.base.hostname import is_ip
 from meshctl_operator.base.labels import Labels, freeze, selects
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
+from meshctl_operator.model.locality_policies import NETWORK_LABEL
+from meshctl_operator.model.networks import pod_networks
 from meshctl_operator.model.proxies import Locality
 from meshctl_operator.registry.cells import Cell, Table, object_cell, workload_labels
 
@@ -106,6 +108,7 @@ def _read(ctx: Context, objects: Iterable[ConfigObject[Any]]) -> tuple[Workload,
 
 def _pod(ctx: Context, obj: ConfigObject[PodSpec]) -> Workload:
     spec, labels = obj.spec, obj.meta.labels
+    network = labels.get(NETWORK_LABEL, "") or (ctx.derive(pod_networks).of(spec.addresses[0]) if spec.addresses else "")
     return Workload(
         key=obj.key,
         name=_controller_name(obj.key.name, labels),
@@ -116,7 +119,7 @@ def _pod(ctx: Context, obj: ConfigObject[PodSpec]) -> Workload:
         locality=_labelled_locality(labels) or ctx.derive(node_locality, spec.node_name),
         node_name=spec.node_name,
         container_ports=_container_ports(spec),
-        network=labels.get("topology.istio.io/network", ""),
+        network=network,
         ready=spec.is_ready,
         pod=True,
     )
@@ -156,7 +159,7 @@ def _template(obj: ConfigObject[Any]) -> Workload:
         service_account=template.spec.service_account_name,
         locality=_labelled_locality(labels) or _NOWHERE,
         container_ports=_container_ports(template.spec),
-        network=labels.get("topology.istio.io/network", ""),
+        network=labels.get(NETWORK_LABEL, ""),
         pod=True,
     )
 

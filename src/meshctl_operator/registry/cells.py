@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.meta import ConfigObject
+from meshctl_operator.base.automatic_ranges import place_of
 from meshctl_operator.base.hostname import is_wildcard, resolve_short_name
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import SHARDS, shard_of
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 PARTIAL_WILDCARDS = "*?"
@@ -35,6 +37,8 @@ class Table(StrEnum):
     """Keys of Services and ServiceEntries by namespace."""
     SELECTING_ENTRIES = "selecting-entries"
     """Keys of the ServiceEntries with a workload selector, under ``"*"``."""
+    AUTOMATIC_ADDRESSES = "automatic-addresses"
+    """Keys of ServiceEntries by ``("host", shard)`` of their hosts, and by ``("address", shard)`` of what they have of automatic ranges."""
     ENDPOINT_SLICES = "endpoint-slices"
     """EndpointSlices and Endpoints of a Service, by ``(namespace, service name)``."""
     DESTINATION_RULES = "destination-rules"
@@ -61,7 +65,15 @@ class Table(StrEnum):
 
 
 KEY_TABLES: Final = frozenset(
-    {Table.SERVICES, Table.ALIASES, Table.SERVICES_OF_NAMESPACE, Table.SELECTING_ENTRIES, Table.RULES, Table.VIRTUAL_SERVICES}
+    {
+        Table.SERVICES,
+        Table.ALIASES,
+        Table.SERVICES_OF_NAMESPACE,
+        Table.SELECTING_ENTRIES,
+        Table.AUTOMATIC_ADDRESSES,
+        Table.RULES,
+        Table.VIRTUAL_SERVICES,
+    }
 )
 """The tables whose buckets are tuples of ``ObjectKey``, the oldest object first; those of all others are tuples of objects."""
 
@@ -96,6 +108,7 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
             yield Cell(Table.SERVICES_OF_NAMESPACE, namespace)
             if spec.workload_selector is not None:
                 yield Cell(Table.SELECTING_ENTRIES, "*")
+            yield from (Cell(Table.AUTOMATIC_ADDRESSES, place) for place in _automatic_places(obj))
         case Kind.ENDPOINT_SLICE:
             yield Cell(Table.ENDPOINT_SLICES, (namespace, obj.meta.labels.get(SERVICE_NAME_LABEL, "")))
         case Kind.ENDPOINTS:
@@ -127,6 +140,12 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
             yield from (Cell(Table.PODS_BY_IP, (namespace, ip)) for ip in (spec.addresses if obj.kind is Kind.POD else ()))
         case _:
             pass
+
+
+def _automatic_places(obj: ConfigObject[Any]) -> Iterator[tuple[str, int]]:
+    yield from (("host", shard) for shard in dict.fromkeys(map(shard_of, obj.spec.hosts)))
+    declared = (*obj.spec.addresses, *(each.value for each in (obj.status.addresses if obj.status else ())))
+    yield from (("address", place % SHARDS) for address in dict.fromkeys(declared) if (place := place_of(address)) is not None)
 
 
 def workload_labels(obj: ConfigObject[Any]) -> dict[str, str]:

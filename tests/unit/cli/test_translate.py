@@ -107,10 +107,10 @@ def test_a_bad_mesh_config_is_exit_65(folder: Path, tmp_path: Path, capsys: pyte
 
 def test_switches_of_the_environment(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A switch of istiod that has no effect here is warned about on standard error."""
-    monkeypatch.setenv("ISTIO_DUAL_STACK", "true")
+    monkeypatch.setenv("PILOT_ENABLE_AMBIENT", "true")
     code, _, err = run(capsys, "-f", str(folder), *PROXY, "-o", "json")
     assert code == 0
-    assert "ISTIO_DUAL_STACK" in err
+    assert "PILOT_ENABLE_AMBIENT" in err
 
 
 @pytest.mark.parametrize(

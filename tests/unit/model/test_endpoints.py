@@ -48,9 +48,9 @@ status: {{podIP: {ip}, phase: Running, conditions: [{{type: Ready, status: "{rea
 """
 
 
-def read(text: str, host: str = HOST) -> tuple[Endpoint, ...]:
+def read(text: str, host: str = HOST, *, dual_stack: bool = False) -> tuple[Endpoint, ...]:
     """Return the endpoints of a host in namespace default."""
-    return TextMesh(text).evaluate(endpoints, host, "default")
+    return TextMesh(text, switches=(("ISTIO_DUAL_STACK", str(dual_stack)),)).evaluate(endpoints, host, "default")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,27 @@ def test_slices_are_merged_without_duplicates() -> None:
         + endpoint_slice("{addresses: [a.example.com]}", name="web-3", kind="FQDN")
     )
     assert [each.address for each in found] == ["10.1.0.1", "10.1.0.2"]
+
+
+BOTH = (
+    web()
+    + pod("web-a", "10.1.0.1").replace("podIP: 10.1.0.1", 'podIP: 10.1.0.1, podIPs: [{ip: 10.1.0.1}, {ip: "fd00::1"}]')
+    + endpoint_slice("{addresses: [10.1.0.1], targetRef: {kind: Pod, name: web-a}}", "four")
+    + endpoint_slice('{addresses: ["fd00::1"], targetRef: {kind: Pod, name: web-a}}', "six", kind="IPv6")
+)
+
+
+def test_the_addresses_of_a_pod_are_one_endpoint_in_a_mesh_of_two_families() -> None:
+    """Else each of them is one."""
+    assert [(each.address, each.other_addresses) for each in read(BOTH)] == [("10.1.0.1", ()), ("fd00::1", ())]
+    assert [(each.address, each.other_addresses) for each in read(BOTH, dual_stack=True)] == [("10.1.0.1", ("fd00::1",))]
+
+
+@pytest.mark.parametrize(("dual_stack", "expected"), [(False, [("10.1.0.1", ()), ("10.1.0.2", ())]), (True, [("10.1.0.1", ("10.1.0.2",))])])
+def test_several_addresses_of_an_endpoint(expected: list[tuple[str, tuple[str, ...]]], *, dual_stack: bool) -> None:
+    """Without a pod behind them they are as many endpoints, or one that is reached by any of them."""
+    found = read(web() + endpoint_slice("{addresses: [10.1.0.1, 10.1.0.2]}"), dual_stack=dual_stack)
+    assert [(each.address, each.other_addresses) for each in found] == expected
 
 
 def test_endpoints_objects_count_only_without_slices() -> None:

@@ -181,12 +181,19 @@ def test_a_service_of_a_service_entry_is_ordered_by_its_host() -> None:
     ("text", "code", "path"),
     [
         (
-            entry("a", "a.example.com").replace("metadata: {", "metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}, "),
+            entry("a", host, extra=extra).replace(
+                "metadata: {", "metadata: {labels: {networking.istio.io/enable-autoallocate-ip: 'true'}, "
+            ),
             "MC2306",
             "metadata.labels[networking.istio.io/enable-autoallocate-ip]",
-        ),
+        )
+        for host, extra in (
+            ("a.example.com", ", addresses: [10.0.0.1]"),
+            ("*.example.com", ""),
+            ("a.example.com", ", resolution: NONE"),
+        )
     ],
-    ids=["label"],
+    ids=["addresses", "wildcard", "no resolution"],
 )
 def test_what_is_not_compiled_of_a_service_is_said(text: str, code: str, path: str) -> None:
     """Automatic addresses are not ignored in silence."""

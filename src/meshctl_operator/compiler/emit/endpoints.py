@@ -46,6 +46,8 @@ def _locality(locality: LocalityInput) -> endpoint_components_pb2.LocalityLbEndp
 def _endpoint(endpoint: LbEndpointInput) -> endpoint_components_pb2.LbEndpoint:
     message = endpoint_components_pb2.LbEndpoint(health_status=_health(endpoint.health))
     _set_address(message.endpoint.address, endpoint.address, endpoint.port)
+    for address in endpoint.other_addresses:
+        _set_address(message.endpoint.additional_addresses.add().address, address, endpoint.port)
     message.load_balancing_weight.value = endpoint.weight
     if endpoint.workload:
         message.metadata.filter_metadata["istio"].fields["workload"].string_value = endpoint.workload

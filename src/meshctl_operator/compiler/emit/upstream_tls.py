@@ -20,6 +20,8 @@ def emit_transport_socket(tls: UpstreamTlsInput) -> base_pb2.TransportSocket:
     common = context.common_tls_context
     common.tls_params.tls_minimum_protocol_version = common_pb2.TlsParameters.TLSv1_2
     common.tls_params.tls_maximum_protocol_version = common_pb2.TlsParameters.TLSv1_3
+    common.tls_params.cipher_suites.extend(tls.cipher_suites)
+    common.tls_params.ecdh_curves.extend(tls.curves)
     common.alpn_protocols.extend(tls.alpn)
     if tls.certificate_secret:
         _ask_for(common.tls_certificate_sds_secret_configs.add(), tls.certificate_secret)

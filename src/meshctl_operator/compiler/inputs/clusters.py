@@ -173,6 +173,7 @@ class UpstreamTlsInput:
 
     ``sni`` may be empty. ``trusted_ca`` is a file of certificate authorities on the proxy's host, empty to trust anybody unless
     ``authority_secret`` names one. Files are on the proxy's host; secrets are SDS names, asked for over ADS.
+    ``cipher_suites`` and ``curves`` are offered in the place of Envoy's own, where there are any.
     """
 
     sni: str = ""
@@ -184,6 +185,8 @@ class UpstreamTlsInput:
     private_key: str = ""
     certificate_secret: str = ""
     authority_secret: str = ""
+    cipher_suites: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:

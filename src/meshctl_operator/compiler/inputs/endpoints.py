@@ -19,7 +19,7 @@ class EndpointHealth(StrEnum):
 class LbEndpointInput:
     """One endpoint. ``address`` is an IP, a host name (DNS clusters) or ``unix://`` and a path, with port 0 then.
 
-    ``workload`` is Istio's telemetry text ``workload;namespace;canonical name;canonical revision;cluster``, empty where unknown.
+    ``other_addresses`` are tried where the first one does not answer. ``workload`` is Istio's telemetry text ``workload;namespace;canonical name;canonical revision;cluster``, empty where unknown.
     """
 
     address: str
@@ -27,6 +27,7 @@ class LbEndpointInput:
     health: EndpointHealth = EndpointHealth.UNKNOWN
     weight: int = 1
     workload: str = ""
+    other_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

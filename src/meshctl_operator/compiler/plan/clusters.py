@@ -177,7 +177,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
     checks = policies.Checks(rule.key if rule else MESH_KEY, found)
     pool, outlier = policy.connection_pool, policy.outlier_detection
     protocol = policies.plan_protocol(port.protocol, pool, config.h2_upgrade_policy, sniffs=client.role is ProxyRole.SIDECAR)
-    tls = plan_tls(policy.tls, client.role, service, rule, protocol, found)
+    tls = plan_tls(policy.tls, client.role, service, rule, protocol, config.tls_defaults, found)
     if tls.refused:
         message = f"{tls.refused}: cluster {target.name} is left out rather than served without TLS"
         found.append(

@@ -15,7 +15,7 @@ from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
 from meshctl_operator.model.endpoints import endpoints
 from meshctl_operator.model.locality_policies import locality_policy
-from meshctl_operator.model.networks import default_network, network_gateways
+from meshctl_operator.model.networks import network_gateways, pod_networks
 from meshctl_operator.model.policies import declared_policy
 from meshctl_operator.model.proxies import NOWHERE
 from meshctl_operator.model.services import Service
@@ -88,7 +88,7 @@ def _plan(
     found = usable(every, service, port, rule, name[1])
     gateways = ctx.derive(network_gateways)
     if gateways:
-        found = across_networks(found, gateways, where.network, ctx.derive(default_network), port.name)
+        found = across_networks(found, gateways, where.network, ctx.derive(pod_networks), port.name)
     localities = arranged(found, locality_policy(ctx, declared_policy(rule, name[1], name[0]), service), where)
     sources = dict.fromkeys(candidate.endpoint.source for candidate in found)
     return planned(EndpointsInput(cluster, localities), (service.source, *sources, *(rule.provenance if rule else ())))

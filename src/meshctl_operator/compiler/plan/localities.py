@@ -213,6 +213,7 @@ def _lb_endpoint(endpoint: Endpoint, cluster_id: str) -> LbEndpointInput:
         health=_told_health(endpoint.health),
         weight=endpoint.weight or 1,
         workload=_workload(endpoint, cluster_id),
+        other_addresses=endpoint.other_addresses,
     )
 
 

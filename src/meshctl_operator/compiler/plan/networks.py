@@ -12,12 +12,12 @@ from meshctl_operator.compiler.inputs.endpoints import LbEndpointInput
 from meshctl_operator.compiler.plan.localities import Candidate
 from meshctl_operator.model.endpoints import Endpoint
 from meshctl_operator.model.locality_policies import NETWORK_LABEL
-from meshctl_operator.model.networks import NetworkGateway
+from meshctl_operator.model.networks import NetworkGateway, PodNetworks
 from meshctl_operator.model.proxies import Locality
 
 
 def across_networks(
-    found: Iterable[Candidate], gateways: tuple[NetworkGateway, ...], own: str, default: str, port_name: str
+    found: Iterable[Candidate], gateways: tuple[NetworkGateway, ...], own: str, pods: PodNetworks, port_name: str
 ) -> tuple[Candidate, ...]:
     """Return endpoints that a proxy of network ``own`` can reach (empty: of any).
 
@@ -35,7 +35,7 @@ def across_networks(
     kept: list[Candidate] = []
     shares: Counter[tuple[Locality, NetworkGateway]] = Counter()
     for each in endpoints:
-        network = _network(each.endpoint, default)
+        network = _network(each.endpoint, pods)
         weight = each.input.weight * scale
         ways = by_network.get(network, ())
         if own in {"", network} or not network or not ways:
@@ -46,10 +46,10 @@ def across_networks(
     return (*kept, *(_gateway(gateway, place, shares[place, gateway], endpoints[0], port_name) for place, gateway in sorted(shares)))
 
 
-def _network(endpoint: Endpoint, default: str) -> str:
-    """Return the network of an endpoint; pods that do not say are of the default one."""
+def _network(endpoint: Endpoint, pods: PodNetworks) -> str:
+    """Return the network of an endpoint; of pods that do not say it may be known all the same."""
     of_pod = endpoint.source.kind in {Kind.ENDPOINT_SLICE, Kind.ENDPOINTS, Kind.POD}
-    return endpoint.network or (default if of_pod else "")
+    return endpoint.network or (pods.of(endpoint.address) if of_pod else "")
 
 
 def _gateway(gateway: NetworkGateway, place: Locality, weight: int, beside: Candidate, port_name: str) -> Candidate:

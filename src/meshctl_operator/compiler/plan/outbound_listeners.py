@@ -182,6 +182,7 @@ class _Draft:
         listener = ListenerInput(
             name=listener_name(self.first.address, self.first.port),
             address=self.first.address,
+            extra_addresses=("::",) if view.families is IpFamilies.DUAL and self.first.address == view.families.wildcard else (),
             port=self.first.port,
             direction=Direction.OUTBOUND,
             filter_chains=chains,

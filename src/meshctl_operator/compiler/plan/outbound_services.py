@@ -135,7 +135,7 @@ class _Bind:
 def headless_addresses(ctx: Context, host: str, namespace: str, port_name: str) -> tuple[str, ...]:
     """Return the IPs behind a port of a service without a VIP, sorted (tracked): the only endpoints that listeners ever depend on."""
     served = (endpoint for endpoint in ctx.derive(endpoints, host, namespace) if endpoint.port_name == port_name)
-    return tuple(sorted({endpoint.address for endpoint in served if is_ip(endpoint.address)}))
+    return tuple(sorted({each for endpoint in served for each in (endpoint.address, *endpoint.other_addresses) if is_ip(each)}))
 
 
 def l4_virtual_services(ctx: Context, view: OutboundView) -> tuple[ResolvedVirtualService, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meshctl_operator.base.hashing import hash_once
@@ -103,7 +103,7 @@ def plan_hosts(ctx: Context, view: OutboundView, port: int) -> PortHosts:
         for found in claim.services:
             if domain_name(found.host, claim.port) in names:
                 continue
-            domains = facts[found.host.lower()].domains or service_domains(found, view.dns_domain, with_port)
+            domains = facts[found.host.lower()].domains or service_domains(_addressed(found, view), view.dns_domain, with_port)
             mine = unique_domains(_shown(domains.names, with_port), domains.expanded, full_names, taken)
             entries += _entry(found.host, claim, names, mine, found.source)
     return PortHosts(tuple(entries))
@@ -129,10 +129,15 @@ class ServiceFacts:
 def services_of_shard(ctx: Context, view: OutboundView, port: int, number: int) -> dict[str, ServiceFacts]:
     """Return the services of one shard of the scope that have a port (0: any), by their hosts in lower case (tracked)."""
     return {
-        found.host.lower(): ctx.derive(service_facts, found, port, concerning(found, view.dns_domain))
+        found.host.lower(): ctx.derive(service_facts, _addressed(found, view), port, concerning(found, view.dns_domain))
         for found in ctx.derive(scope_shard, view, number)
         if (not port or found.port(port) is not None) and plain_text_problem(found.host) is None
     }
+
+
+def _addressed(found: Service, view: OutboundView) -> Service:
+    """Return the service with the addresses that clients know it by: automatic ones where DNS is answered for them."""
+    return replace(found, addresses=found.automatic_addresses) if view.dns_capture and not found.addresses else found
 
 
 def service_facts(_ctx: Context, service: Service, port: int, dns_domain: str) -> ServiceFacts:

@@ -45,12 +45,12 @@ def plan_tls_parameters(tls: ServerTls, defaults: TlsDefaults | None, server: Ga
     return TlsParameters(
         minimum=_VERSIONS[minimum],
         maximum=_VERSIONS[maximum],
-        cipher_suites=_own_ciphers(server, tls, found) if tls.cipher_suites or defaults is None else _ciphers(defaults.cipher_suites),
-        curves=_own_curves(server, tls, found) if tls.ecdh_curves or defaults is None else _curves(defaults.ecdh_curves),
+        cipher_suites=_own_ciphers(server, tls, found) if tls.cipher_suites or defaults is None else usable_ciphers(defaults.cipher_suites),
+        curves=_own_curves(server, tls, found) if tls.ecdh_curves or defaults is None else usable_curves(defaults.ecdh_curves),
     )
 
 
-def _ciphers(suites: Iterable[str]) -> tuple[str, ...]:
+def usable_ciphers(suites: Iterable[str]) -> tuple[str, ...]:
     """Return what Envoy takes of a list, in its order; what takes suites away must stand behind one that offers some."""
     usable = list(dict.fromkeys(suite for suite in suites if is_cipher_suite(suite)))
     while usable and not adds_cipher_suites(usable[0]):
@@ -59,7 +59,7 @@ def _ciphers(suites: Iterable[str]) -> tuple[str, ...]:
 
 
 def _own_ciphers(server: GatewayServer, tls: ServerTls, found: list[Diagnostic]) -> tuple[str, ...]:
-    usable = _ciphers(tls.cipher_suites)
+    usable = usable_ciphers(tls.cipher_suites)
     seen: set[str] = set()
     for index, cipher in enumerate(tls.cipher_suites):
         if cipher in seen or cipher not in usable:
@@ -70,7 +70,8 @@ def _own_ciphers(server: GatewayServer, tls: ServerTls, found: list[Diagnostic])
     return usable
 
 
-def _curves(curves: Iterable[str]) -> tuple[str, ...]:
+def usable_curves(curves: Iterable[str]) -> tuple[str, ...]:
+    """Return what Envoy takes of a list, in its order."""
     return tuple(dict.fromkeys(curve for curve in curves if curve in CURVES))
 
 
@@ -79,4 +80,4 @@ def _own_curves(server: GatewayServer, tls: ServerTls, found: list[Diagnostic]) 
         if curve not in CURVES:
             message = f'is "{curve}", which is no curve of Envoy; it is left out'
             found.append(codes.CURVE_UNKNOWN.warning(server.gateway, f"{server.path}.tls.ecdhCurves[{index}]", message))
-    return _curves(tls.ecdh_curves)
+    return usable_curves(tls.ecdh_curves)

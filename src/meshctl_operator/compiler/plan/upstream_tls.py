@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from meshctl_operator.apis.mesh_config import TlsDefaults
 from meshctl_operator.apis.networking.destination_rule import ClientTls, ClientTlsMode
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.compiler.inputs.clusters import UpstreamHttp, UpstreamTlsInput
 from meshctl_operator.compiler.plan.secret_names import is_workload_identity, sds_name
+from meshctl_operator.compiler.plan.tls_parameters import usable_ciphers, usable_curves
 from meshctl_operator.model import codes
 from meshctl_operator.model.destination_rules import MergedRule
 from meshctl_operator.model.proxies import ProxyRole
@@ -41,9 +43,10 @@ def plan_tls(
     service: Service,
     rule: MergedRule | None,
     protocol: UpstreamHttp | None,
+    defaults: TlsDefaults | None,
     found: list[Diagnostic],
 ) -> TlsPlan:
-    """Return TLS to the service as the policy of the rule wants it.
+    """Return TLS to the service as the policy of the rule wants it, with the mesh's default cipher suites and curves.
 
     Certificates of the mesh do not exist yet: within the mesh ISTIO_MUTUAL is plain text, with a warning, since the other side accepts
     nothing else; towards the outside such a cluster is refused. A credential is not handed to each sidecar that sees the rule (Istio does
@@ -63,10 +66,10 @@ def plan_tls(
         hint = "add a workloadSelector for the sidecars that may have it"
         found.append(codes.CREDENTIAL_NOT_FOR_SIDECARS.warning(rule.key, "spec.trafficPolicy.tls.credentialName", message, hint=hint))
         return PLAIN_TEXT
-    return _with_certificates(tls, service, protocol)
+    return _with_certificates(tls, service, protocol, defaults or TlsDefaults())
 
 
-def _with_certificates(tls: ClientTls, service: Service, protocol: UpstreamHttp | None) -> TlsPlan:
+def _with_certificates(tls: ClientTls, service: Service, protocol: UpstreamHttp | None, defaults: TlsDefaults) -> TlsPlan:
     mutual = tls.mode is ClientTlsMode.MUTUAL
     credential = tls.credential_name
     secret = credential if credential.startswith(CONFIG_MAP) else sds_name(credential) if credential else ""
@@ -90,6 +93,8 @@ def _with_certificates(tls: ClientTls, service: Service, protocol: UpstreamHttp 
         private_key=tls.private_key if mutual and not secret else "",
         certificate_secret=secret if mutual else "",
         authority_secret=secret + CA_SUFFIX if secret and verifies else "",
+        cipher_suites=usable_ciphers(defaults.cipher_suites),
+        curves=usable_curves(defaults.ecdh_curves),
     )
     auto_sni = not tls.sni
     return TlsPlan(context, auto_sni=auto_sni, auto_san_validation=auto_sni and verifies and not tls.subject_alt_names)

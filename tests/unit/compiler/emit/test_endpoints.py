@@ -41,6 +41,16 @@ def test_the_whole_message() -> None:
     }
 
 
+def test_addresses_of_both_families() -> None:
+    """The second address of an endpoint has the same port."""
+    endpoint = LbEndpointInput("10.0.0.1", 80, other_addresses=("fd00::1",))
+    (locality,) = as_json(emit_endpoints(EndpointsInput("c", (LocalityInput((endpoint,)),))))["endpoints"]
+    assert locality["lb_endpoints"][0]["endpoint"] == {
+        "address": {"socket_address": {"address": "10.0.0.1", "port_value": 80}},
+        "additional_addresses": [{"address": {"socket_address": {"address": "fd00::1", "port_value": 80}}}],
+    }
+
+
 def test_nothing_is_an_answer() -> None:
     """Without endpoints only the name is sent; an empty locality has no weight, since Envoy refuses 0."""
     assert as_json(emit_endpoints(EndpointsInput("c"))) == {"cluster_name": "c"}

@@ -40,6 +40,16 @@ def test_everything() -> None:
     }
 
 
+def test_parameters_of_the_mesh() -> None:
+    """Cipher suites and curves stand in their order; without any, Envoy's own are offered."""
+    tls = UpstreamTlsInput(cipher_suites=("ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA"), curves=("X25519", "P-256"))
+    assert context(tls)["common_tls_context"]["tls_params"] == {
+        **PARAMETERS,
+        "cipher_suites": ["ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA"],
+        "ecdh_curves": ["X25519", "P-256"],
+    }
+
+
 def test_trusting_anybody() -> None:
     """Without authorities the validation context is empty, and Envoy verifies nothing."""
     assert context(UpstreamTlsInput()) == {"common_tls_context": {"tls_params": PARAMETERS, "validation_context": {}}}

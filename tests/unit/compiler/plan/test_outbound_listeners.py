@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from meshctl_operator.apis.kinds import Kind
@@ -10,7 +11,7 @@ from meshctl_operator.compiler.emit.listeners import emit_listener
 from meshctl_operator.compiler.inputs.listeners import HttpConnectionManagerInput, ListenerInput, TcpProxyInput
 from meshctl_operator.compiler.inputs.planned import Planned
 from meshctl_operator.compiler.plan.outbound_listeners import plan_outbound_listeners
-from meshctl_operator.model.proxies import InterceptionMode, ProxyRole
+from meshctl_operator.model.proxies import InterceptionMode, IpFamilies, ProxyRole
 from meshctl_operator.model.views import OutboundView
 from tests.support.mesh_text import TextMesh, as_json
 
@@ -365,6 +366,26 @@ def test_dual_stack_service_uses_ipv4() -> None:
     """Of a dual-stack service the IPv4 address is listened on."""
     text = service("a", TCP).replace("clusterIP: 10.0.0.1", "clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1, 'fd00::1']")
     assert list(by_name(plan(text))) == ["10.0.0.1_9080", "virtualOutbound"]
+
+
+def test_both_families_are_listened_on_for_a_proxy_that_has_both() -> None:
+    """Where the mesh is dual stack every address has its listener, and the wildcard one is for both families."""
+    text = service("a", TCP).replace("clusterIP: 10.0.0.1", "clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1, 'fd00::1']")
+    listeners = by_name(plan(text + service("b", "{name: http, port: 80}", "10.0.0.2"), replace(VIEW, families=IpFamilies.DUAL)))
+    assert {name: listener.extra_addresses for name, listener in listeners.items()} == {
+        "10.0.0.1_9080": (),
+        "fd00::1_9080": (),
+        "0.0.0.0_80": ("::",),
+        "virtualOutbound": ("::",),
+    }
+
+
+def test_automatic_addresses_are_for_proxies_that_answer_dns() -> None:
+    """Such a sidecar tells two TCP services without addresses apart; others listen on the wildcard address."""
+    text = entry("a", "{number: 5432, name: t, protocol: TCP}", "resolution: DNS")
+    (name, _) = by_name(plan(text, replace(VIEW, dns_capture=True)))
+    assert name.startswith("240.240.")
+    assert list(by_name(plan(text))) == ["0.0.0.0_5432", "virtualOutbound"]
 
 
 def test_tcp_proxy_input_is_shown_whole() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meshctl_operator.apis.kinds import Kind
+from meshctl_operator.apis.mesh_config import TlsDefaults
 from meshctl_operator.apis.networking.destination_rule import ClientTls
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
@@ -44,11 +45,16 @@ SYSTEM = SYSTEM_AUTHORITIES
 
 
 def planned(
-    service: Service, protocol: UpstreamHttp | None = None, role: ProxyRole = ProxyRole.SIDECAR, rule: MergedRule = MERGED, **fields: Any
+    service: Service,
+    protocol: UpstreamHttp | None = None,
+    role: ProxyRole = ProxyRole.SIDECAR,
+    rule: MergedRule = MERGED,
+    defaults: TlsDefaults | None = None,
+    **fields: Any,
 ) -> tuple[TlsPlan, list[Diagnostic]]:
     """Return TLS of a cluster, with what was found on the way."""
     found: list[Diagnostic] = []
-    return plan_tls(ClientTls.model_validate(fields), role, service, rule, protocol, found), found
+    return plan_tls(ClientTls.model_validate(fields), role, service, rule, protocol, defaults, found), found
 
 
 @pytest.mark.parametrize(
@@ -137,3 +143,11 @@ def test_what_is_refused(fields: dict[str, Any], why: str) -> None:
     plan, _ = planned(EXTERNAL, role=ProxyRole.ROUTER, **fields)
     assert why in plan.refused
     assert plan.context is None
+
+
+def test_parameters_of_the_mesh() -> None:
+    """The mesh's cipher suites and curves hold for TLS that a rule asks for, without those that Envoy does not know."""
+    defaults = TlsDefaults(cipher_suites=("ECDHE-RSA-AES256-GCM-SHA384", "unknown"), ecdh_curves=("P-256", "unknown"))
+    context = planned(EXTERNAL, defaults=defaults, mode="SIMPLE")[0].context
+    assert context
+    assert (context.cipher_suites, context.curves) == (("ECDHE-RSA-AES256-GCM-SHA384",), ("P-256",))
