@@ -7,7 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +18,11 @@ from meshctl_operator.cli.output import ExitCode, Format, finding_line
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.events import Event, Subscription
+    from meshctl_operator.controlplane.plane import ControlPlane
     from meshctl_operator.controlplane.settings import Settings
     from meshctl_operator.controlplane.source import Source
+    from meshctl_operator.kube.admission.operation import AdmissionSettings
+    from meshctl_operator.kube.admission.webhook import Webhook
     from meshctl_operator.kube.settings import KubeSettings
     from meshctl_operator.kube.source import KubernetesSource
 
@@ -41,6 +44,7 @@ class ServeOptions:
     pilot_metrics: bool = False
     remote_debug: bool = False
     cluster: KubeSettings | None = None
+    admission: AdmissionSettings | None = None
 
 
 @click.command()
@@ -51,6 +55,15 @@ class ServeOptions:
     "--revision", metavar="NAME", help="Our istio.io/rev, with --kubernetes [default: default]; objects of others are left alone."
 )
 @click.option("--default-revision", is_flag=True, help="With --revision: objects that name no revision are ours too.")
+@click.option(
+    "--webhook", metavar="HOST:PORT", help="Where API servers ask whether objects are valid, with --kubernetes [default: nowhere]."
+)
+@click.option("--webhook-service", metavar="NAME", help="With --webhook: the Service in front of it, in our namespace [default: meshctl].")
+@click.option(
+    "--webhook-configuration",
+    metavar="NAME",
+    help="With --webhook: the ValidatingWebhookConfiguration whose caBundle is kept current [default: meshctl-validation].",
+)
 @click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Namespace of objects that name none.")
 @click.option("--xds", default="127.0.0.1:15010", show_default=True, metavar="HOST:PORT", help="Where proxies connect; port 0 picks one.")
 @click.option("--http", default="127.0.0.1:15014", show_default=True, metavar="HOST:PORT", help="Health, metrics and debug pages.")
@@ -72,6 +85,9 @@ def serve(
     context: str | None,
     revision: str | None,
     default_revision: bool,
+    webhook: str | None,
+    webhook_service: str | None,
+    webhook_configuration: str | None,
     namespace: str,
     xds: str,
     http: str,
@@ -89,11 +105,15 @@ def serve(
     """
     if not kubernetes and (context is not None or revision is not None or default_revision):
         raise SettingsError("--context, --revision and --default-revision are for --kubernetes", hint="add --kubernetes")
+    if not kubernetes and webhook is not None:
+        raise SettingsError("--webhook is for --kubernetes", hint="add --kubernetes")
+    if webhook is None and (webhook_service is not None or webhook_configuration is not None):
+        raise SettingsError("--webhook-service and --webhook-configuration are for --webhook", hint="add --webhook 0.0.0.0:15017")
     if kubernetes and config_dirs:
         raise SettingsError("--kubernetes and --config-dir exclude each other", hint="give one of them")
     if not kubernetes and not config_dirs:
         raise click.UsageError("there is nothing to serve: give --config-dir DIR or --kubernetes", ctx)
-    for option, address in (("--xds", xds), ("--http", http)):
+    for option, address in (("--xds", xds), ("--http", http), *((("--webhook", webhook),) if webhook else ())):
         check_address(option, address)
     from meshctl_operator.cli.logs import configure_logging
     from meshctl_operator.sources.files import check_paths
@@ -112,6 +132,7 @@ def serve(
         pilot_metrics,
         remote_debug,
         cluster=_cluster(context, revision, mesh_config, default_revision=default_revision) if kubernetes else None,
+        admission=_admission(webhook, webhook_service, webhook_configuration) if webhook else None,
     )
     ctx.exit(asyncio.run(_run(options)))
 
@@ -168,11 +189,13 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     if cluster is not None:
         cluster.measured_by(plane.telemetry)
     admin = AdminServer(plane, remote_debug=options.remote_debug)
+    webhook = _webhook(options, settings)
     with plane.events.subscribe(*(kind for kind in EVENTS if options.acks or kind is not Acked)) as events:
         async with plane:
             try:
-                _print(Listening(await plane.serve(options.xds), await admin.start(options.http)), options)
-                async with asyncio.TaskGroup() as tasks:
+                listening = Listening(await plane.serve(options.xds), await admin.start(options.http), webhook.address if webhook else None)
+                _print(listening, options)
+                async with _beside(plane, webhook), asyncio.TaskGroup() as tasks:
                     tasks.create_task(_print_events(events, options))  # after the line above, whatever happened meanwhile
                     code = await stop
                     await plane.stop()
@@ -204,6 +227,33 @@ def _kubernetes_source(options: ServeOptions, settings: Settings) -> KubernetesS
 
     Connection.load(options.cluster)  # said before anything starts
     return KubernetesSource(options.cluster, settings.mesh_settings)
+
+
+def _admission(webhook: str, service: str | None, configuration: str | None) -> AdmissionSettings:
+    """Return how the webhook is started."""
+    from meshctl_operator.kube.admission.operation import AdmissionSettings
+
+    host, _, port = webhook.rpartition(":")
+    given = AdmissionSettings(host.strip("[]"), int(port))
+    return replace(given, service=service or given.service, configuration=configuration or given.configuration)
+
+
+def _webhook(options: ServeOptions, settings: Settings) -> Webhook | None:
+    """Return the webhook, if it is asked for. Raises MeshctlError if its port is taken."""
+    if options.cluster is None or options.admission is None:
+        return None
+    from meshctl_operator.kube.admission.operation import webhook_of
+
+    return webhook_of(options.cluster, options.admission, domain=settings.domain)
+
+
+def _beside(plane: ControlPlane, webhook: Webhook | None) -> AbstractAsyncContextManager[None]:
+    """Return the running of the webhook, or of nothing."""
+    if webhook is None:
+        return nullcontext()
+    from meshctl_operator.kube.admission.operation import beside
+
+    return beside(plane, webhook)
 
 
 def _sources(options: ServeOptions, settings: Settings, cluster: KubernetesSource | None) -> list[Source]:
@@ -251,7 +301,7 @@ def text_lines(event: Event, *, acks: bool) -> Iterator[str]:
 
     match event:
         case Listening():
-            yield f"listening: xDS {event.xds}, http {event.http}"
+            yield f"listening: xDS {event.xds}, http {event.http}" + (f", webhook {event.webhook}" if event.webhook else "")
         case Synced():
             yield f"synced: {event.objects} objects"
             yield from map(finding_line, event.diagnostics)

@@ -17,14 +17,16 @@ QUEUE_BOUND: Final = 10_000  # events that a slow subscriber may lag behind befo
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The servers are reachable; ``http`` is None where no admin server runs."""
+    """The servers are reachable; ``http`` is None where no admin server runs. The ``webhook`` answers when it has a certificate."""
 
     xds: str
     http: str | None = None
+    webhook: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the public form."""
-        return {"event": "listening", "xds": self.xds, "http": self.http}
+        listening: dict[str, object] = {"event": "listening", "xds": self.xds, "http": self.http}
+        return listening if self.webhook is None else listening | {"webhook": self.webhook}
 
 
 @dataclass(frozen=True, slots=True)

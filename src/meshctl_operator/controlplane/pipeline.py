@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from meshctl_operator.apis.changes import Change, ChangeSet, Delete, Upsert
 from meshctl_operator.apis.mesh_config import MESH_KEY
@@ -95,6 +95,11 @@ class Pipeline:
         """How many objects are held, without the settings."""
         held = self._registry.snapshot.objects
         return len(held) - (MESH_KEY in held)
+
+    @property
+    def held_objects(self) -> Mapping[ObjectKey, ConfigObject[Any]]:
+        """The objects of the newest state, with the settings; a later state is another mapping."""
+        return self._registry.snapshot.objects
 
     def kinds(self) -> Counter[str]:
         """Return how many objects of each kind are held, without the settings."""

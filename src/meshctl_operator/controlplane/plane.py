@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from meshctl_operator.apis.changes import ChangeSet
+from meshctl_operator.apis.meta import ConfigObject
 from meshctl_operator.base.clock import Clock, SystemClock
 from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.events import Connected, Disconnected, EventBus
 from meshctl_operator.controlplane.garbage import GarbageCollector
 from meshctl_operator.controlplane.loop_lag import watch_loop
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from meshctl_operator.controlplane.pipeline import ResourceTrace
     from meshctl_operator.xds.ads import AdsServer
     from meshctl_operator.xds.options import ServerOptions
+
+Objects = Mapping[ObjectKey, ConfigObject[Any]]
+"""The config objects of one revision; it never changes, so any thread may read it."""
 
 log = logging.getLogger("meshctl.controlplane")
 
@@ -72,6 +77,8 @@ class ControlPlane:
         )
         self._garbage = GarbageCollector(self.telemetry, tuned=settings.own_process)
         self._progress = asyncio.Event()
+        self._followers: list[Callable[[Objects], None]] = []
+        self._followed: Objects | None = None
         self._draining = False
         self._server: AdsServer | None = None
         self._broken = False
@@ -188,7 +195,20 @@ class ControlPlane:
     def _compiled(self, revision: int | None) -> bool:
         return self._worker.idle and (revision is None or self.revision >= revision)
 
+    def follow_objects(self, follower: Callable[[Objects], None]) -> None:
+        """Call with the config objects (an immutable mapping) after each change, from the loop, as soon as every source is in sync."""
+        self._followers.append(follower)
+        self._followed = None
+        self._tell_followers()
+
+    def _tell_followers(self) -> None:
+        if self._followers and self._worker.synced and self._followed is not (objects := self._pipeline.held_objects):
+            self._followed = objects
+            for follower in self._followers:
+                follower(objects)
+
     def _note_progress(self) -> None:
+        self._tell_followers()
         self.telemetry.ready.set(self.ready)
         if self._worker.idle:
             self._garbage.at_rest(self._clock.monotonic())

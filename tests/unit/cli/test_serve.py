@@ -122,6 +122,10 @@ def test_a_taken_port_is_a_failure_with_a_hint(tmp_path: Path) -> None:
     "arguments",
     [
         ["--kubernetes", "--config-dir", "."],
+        ["--config-dir", ".", "--webhook", "127.0.0.1:0"],
+        ["--kubernetes", "--webhook-service", "x"],
+        ["--kubernetes", "--webhook-configuration", "x"],
+        ["--kubernetes", "--webhook", "15017"],
         ["--config-dir", ".", "--revision", "x"],
         ["--context", "x"],
         ["--config-dir", "no/such/folder"],
@@ -141,6 +145,7 @@ def test_bad_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     ("event", "expected"),
     [
         (events.Listening("x:1", "x:2"), ["listening: xDS x:1, http x:2"]),
+        (events.Listening("x:1", "x:2", "x:3"), ["listening: xDS x:1, http x:2, webhook x:3"]),
         (events.Synced(3, 2), ["synced: 3 objects"]),
         (
             events.ConfigApplied(7, (KEY,), (), 2, (), 0, 1.5),

@@ -17,6 +17,7 @@ KEY = ObjectKey("VirtualService", "default", "reviews")
     ("event", "expected"),
     [
         (events.Listening("127.0.0.1:1", "127.0.0.1:2"), {"event": "listening", "xds": "127.0.0.1:1", "http": "127.0.0.1:2"}),
+        (events.Listening("a:1", "a:2", "a:3"), {"event": "listening", "xds": "a:1", "http": "a:2", "webhook": "a:3"}),
         (events.Synced(42, 2), {"event": "synced", "objects": 42}),
         (
             events.ConfigApplied(7, (KEY,), (KEY,), 3, (REJECTED_BY_PROXY.error(KEY, "", "x"),), 1, 1.26),

@@ -6,7 +6,7 @@ Requests and answers are those of ``admission.k8s.io/v1``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,22 +25,30 @@ MOST_WARNINGS: Final = 12  # API servers pass on about 4,000 characters of warni
 _UNPROCESSABLE: Final = 422
 _NOT_BORN: Final = datetime(9999, 1, 1, tzinfo=UTC)  # an object that is being made is the youngest of all
 
+Ours = Callable[[Mapping[str, object]], bool]
+"""Tells by its metadata whether an object is for this control plane."""
+
 log = logging.getLogger("meshctl.kube.admission")
+
+
+def everything(_: Mapping[str, object]) -> bool:
+    """Tell that every object is ours."""
+    return True
 
 
 class WebhookError(MeshctlError):
     """A request is no admission review; it is answered 400."""
 
 
-def answer(review: object, facts: RegistryFacts) -> dict[str, object]:
-    """Return the answer to an ``AdmissionReview``. Raises WebhookError for anything else."""
+def answer(review: object, facts: RegistryFacts, ours: Ours = everything) -> dict[str, object]:
+    """Return the answer to an ``AdmissionReview``. Objects that are not ours are allowed. Raises WebhookError for anything else."""
     request = review.get("request") if isinstance(review, Mapping) else None
     if not isinstance(review, Mapping) or review.get("apiVersion") != API_VERSION or not isinstance(request, Mapping):
         raise WebhookError("the body is no AdmissionReview with a request", hint=f"admissionReviewVersions must name {API_VERSION[-2:]}")
-    return {"apiVersion": API_VERSION, "kind": _KIND, "response": admission_review(request, facts)}
+    return {"apiVersion": API_VERSION, "kind": _KIND, "response": admission_review(request, facts, ours)}
 
 
-def admission_review(request: Mapping[str, object], facts: RegistryFacts) -> dict[str, object]:
+def admission_review(request: Mapping[str, object], facts: RegistryFacts, ours: Ours = everything) -> dict[str, object]:
     """Return the ``response`` to a ``request``. Raises WebhookError if the request has no object to judge."""
     uid = request.get("uid")
     if not isinstance(uid, str) or not uid:
@@ -50,15 +58,18 @@ def admission_review(request: Mapping[str, object], facts: RegistryFacts) -> dic
     operation = request.get("operation")
     match operation:
         case "CREATE" | "UPDATE":
-            return _judged(uid, request, facts)
+            return _judged(uid, request, facts, ours)
         case "DELETE":
             return _deleted(uid, request, facts)
         case _:
             return _response(uid)
 
 
-def _judged(uid: str, request: Mapping[str, object], facts: RegistryFacts) -> dict[str, object]:
+def _judged(uid: str, request: Mapping[str, object], facts: RegistryFacts, ours: Ours) -> dict[str, object]:
     raw = _document(request, "object")
+    metadata = raw.get("metadata")
+    if isinstance(metadata, Mapping) and not ours(metadata):
+        return _response(uid)  # who reads it may take what we do not
     decoded = decode(raw, default_namespace=_namespace(request))
     match decoded:
         case Skipped():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import ssl
 import tempfile
 import threading
@@ -18,7 +19,7 @@ from meshctl_operator.base.errors import MeshctlError
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.kube.admission.certificates import Material
 from meshctl_operator.kube.admission.facts import MeshFacts, NoFacts
-from meshctl_operator.kube.admission.review import WebhookError, answer
+from meshctl_operator.kube.admission.review import Ours, WebhookError, answer, everything
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -35,15 +36,37 @@ Objects = Mapping[ObjectKey, ConfigObject[Any]]
 log = logging.getLogger("meshctl.kube.admission")
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound (port 0: to a free one) and not open yet. Raises MeshctlError if the port is taken."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise MeshctlError(f"the webhook cannot listen on {host}:{port}: {error}", hint="choose another port") from error
+    return bound
+
+
 class AdmissionServer:
     """Serves ``POST /validate`` and ``GET /healthz``. ``start`` and ``stop`` block for a moment; every method is for any thread.
 
     Before anything is published objects are judged each by itself.
+
+    Args:
+        bound: where to listen; the server closes it in the end.
+        material: the first certificate.
+        domain: the domain of the cluster.
+        ours: which objects are judged, by their metadata; all others are allowed.
     """
 
-    def __init__(self, host: str, port: int, material: Material, *, domain: str = "cluster.local") -> None:
-        self._host = host
-        self._asked_port = port
+    def __init__(self, bound: socket.socket, material: Material, *, domain: str = "cluster.local", ours: Ours = everything) -> None:
+        self._bound = bound
+        self._ours = ours
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.use(material)
@@ -56,18 +79,16 @@ class AdmissionServer:
         self._ended: asyncio.Event | None = None
         self._news: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
-        self.port = 0
 
-    def start(self) -> int:
-        """Start serving; returns the port that was bound. Raises MeshctlError if it is taken."""
+    def start(self) -> None:
+        """Start serving. Raises MeshctlError if that cannot be."""
+        self._started.clear()
         self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
         self._thread.start()
         if not self._started.wait(_START_TIMEOUT):
             raise MeshctlError(f"the webhook did not start within {_START_TIMEOUT:g} s")
         if self._failure is not None:
-            address = f"{self._host}:{self._asked_port}"
-            raise MeshctlError(f"the webhook cannot listen on {address}: {self._failure}", hint="choose another port")
-        return self.port
+            raise MeshctlError(f"the webhook cannot listen: {self._failure}", hint="choose another port")
 
     def stop(self) -> None:
         """Stop serving, and wait for the thread to end."""
@@ -76,6 +97,7 @@ class AdmissionServer:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._bound.close()
 
     def use(self, material: Material) -> None:
         """Serve new connections with another certificate."""
@@ -114,9 +136,7 @@ class AdmissionServer:
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self._asked_port, ssl_context=self._context)
-            await site.start()
-            self.port = runner.addresses[0][1]
+            await web.SockSite(runner, self._bound, ssl_context=self._context).start()
             async with asyncio.TaskGroup() as tasks:
                 follower = tasks.create_task(self._follow(), name="admission facts")
                 self._started.set()
@@ -159,7 +179,7 @@ class AdmissionServer:
             log.exception("admission facts failed")
         try:
             facts = NoFacts() if self._followed is None else self._facts
-            return web.json_response(answer(review, facts))
+            return web.json_response(answer(review, facts, self._ours))
         except WebhookError as error:
             return web.json_response({"error": str(error), "hint": error.hint}, status=400)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from meshctl_operator.base.clock import Clock
-from meshctl_operator.base.errors import MeshctlError
 from meshctl_operator.kube.admission.certificates import Material, service_names
+from meshctl_operator.kube.admission.review import Ours, everything
 from meshctl_operator.kube.admission.rotation import LOOK_EVERY, Rotation
 from meshctl_operator.kube.admission.secrets import MaterialStore, TrustStore
-from meshctl_operator.kube.admission.server import AdmissionServer, Objects
+from meshctl_operator.kube.admission.server import AdmissionServer, Objects, bind
 
 RETRY_AFTER: Final = 5.0
 """Seconds until the next try when the API server could not be asked."""
@@ -24,29 +24,36 @@ log = logging.getLogger("meshctl.kube.admission")
 
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
-    """Where the webhook listens, and the Service in front of it by which API servers call it."""
+    """Where the webhook listens, the Service in front of it by which API servers call it, and which objects it judges."""
 
     service: str
     namespace: str
     host: str = "0.0.0.0"  # noqa: S104  (API servers call from outside the Pod)
     port: int = 15017
     domain: str = "cluster.local"
+    ours: Ours = everything
 
 
 class Webhook:
-    """Runs the server. ``publish`` may be called at any time, from the loop of the control plane."""
+    """Runs the server. ``publish`` may be called at any time, from the loop of the control plane.
+
+    The port is bound from the start, so that a taken one is an error before anything runs: MeshctlError.
+    """
 
     def __init__(self, options: WebhookOptions, store: MaterialStore, trust: TrustStore, clock: Clock) -> None:
         self._options = options
+        self._bound = bind(options.host, options.port)
         self._server: AdmissionServer | None = None
         self._newest: Objects | None = None
         self._ended = False
         self._rotation = Rotation(service_names(options.service, options.namespace), store, trust, self._serve, clock)
 
+        self.port: int = self._bound.getsockname()[1]
+
     @property
-    def port(self) -> int:
-        """The port that was bound; 0 before the start."""
-        return self._server.port if self._server is not None else 0
+    def address(self) -> str:
+        """Where it listens, as ``host:port``."""
+        return f"{self._options.host}:{self.port}"
 
     def publish(self, objects: Objects) -> None:
         """Let the objects of a newer registry snapshot count for warnings."""
@@ -57,15 +64,13 @@ class Webhook:
     async def run(self, progress: Callable[[bool], None] = lambda _: None) -> None:
         """Serve until cancelled. ``progress`` is told after each look whether API servers trust what is served.
 
-        While the API server is away the last certificate goes on being served. Raises MeshctlError if the port is taken.
+        While the API server is away the last certificate goes on being served.
         """
         try:
             while True:
                 wait = LOOK_EVERY
                 try:
                     trusted = await asyncio.to_thread(self._rotation.look)
-                except MeshctlError:
-                    raise
                 except Exception:  # whatever the client raises: the API server is away, or does not let us
                     log.exception("webhook certificate", extra={"retry": RETRY_AFTER})
                     trusted, wait = False, RETRY_AFTER
@@ -73,9 +78,9 @@ class Webhook:
                 await asyncio.sleep(wait)
         finally:
             self._ended = True
-            if self._server is not None:
-                with suppress(Exception):
-                    await asyncio.shield(asyncio.to_thread(self._server.stop))
+            server = self._server
+            with suppress(Exception):
+                await asyncio.shield(asyncio.to_thread(self._bound.close if server is None else server.stop))
 
     def _serve(self, material: Material) -> None:
         """Serve with a certificate; the first one starts the server."""
@@ -85,7 +90,7 @@ class Webhook:
         if self._ended:  # a look that was on its way when the task was cancelled
             return
         options = self._options
-        server = AdmissionServer(options.host, options.port, material, domain=options.domain)
+        server = AdmissionServer(self._bound, material, domain=options.domain, ours=options.ours)
         server.start()
         self._server = server
         if self._newest is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -94,6 +95,18 @@ def test_findings_between_objects_never_refuse() -> None:
             "VirtualService shop/other: spec.hosts[0] is odd (put it right) [MC2201]",
         ],
     }
+
+
+def test_objects_of_others_are_allowed() -> None:
+    """What another control plane reads is for that one to judge."""
+
+    def ours(metadata: Mapping[str, object]) -> bool:
+        return metadata.get("labels") is None
+
+    foreign = {**BROKEN, "metadata": {**BROKEN["metadata"], "labels": {"istio.io/rev": "other"}}}
+    assert not admission_review(request(obj=BROKEN), Facts(warning()), ours)["allowed"]
+    assert admission_review(request(obj=foreign), Facts(warning()), ours) == {"uid": "u-1", "allowed": True}
+    assert not admission_review(request(obj={**BROKEN, "metadata": 1}), Facts(), lambda _: False)["allowed"]
 
 
 def test_deletions() -> None:

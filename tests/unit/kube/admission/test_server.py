@@ -18,7 +18,7 @@ import pytest
 
 from meshctl_operator.base.errors import MeshctlError
 from meshctl_operator.kube.admission.certificates import Material, new_material
-from meshctl_operator.kube.admission.server import PATH, AdmissionServer
+from meshctl_operator.kube.admission.server import PATH, AdmissionServer, bind
 from tests.support.documents import document
 from tests.support.meshes import istio, service, virtual_service
 from tests.unit.kube.admission.test_facts import snapshot
@@ -30,7 +30,7 @@ MATERIAL = new_material(["localhost"], time.time())
 @contextmanager
 def running(material: Material = MATERIAL) -> Iterator[AdmissionServer]:
     """Run a server on a free port."""
-    server = AdmissionServer("127.0.0.1", 0, material)
+    server = AdmissionServer(bind("127.0.0.1", 0), material)
     server.start()
     try:
         yield server
@@ -38,9 +38,15 @@ def running(material: Material = MATERIAL) -> Iterator[AdmissionServer]:
         server.stop()
 
 
+def port_of(server: AdmissionServer) -> int:
+    """Return where a server listens."""
+    port: int = server._bound.getsockname()[1]
+    return port
+
+
 def connection(server: AdmissionServer, material: Material = MATERIAL) -> HTTPSConnection:
     """Return a connection that trusts the authority of a certificate and nothing else, as API servers do."""
-    return HTTPSConnection("localhost", server.port, context=ssl.create_default_context(cadata=material.authorities), timeout=10)
+    return HTTPSConnection("localhost", port_of(server), context=ssl.create_default_context(cadata=material.authorities), timeout=10)
 
 
 def review(obj: object) -> bytes:
@@ -113,27 +119,25 @@ def test_a_new_certificate_without_a_restart() -> None:
 def test_plain_http_is_not_answered() -> None:
     """Who does not speak TLS gets nothing."""
     with running() as server, pytest.raises((urllib.error.URLError, ConnectionError)):
-        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=10)
+        urllib.request.urlopen(f"http://127.0.0.1:{port_of(server)}/healthz", timeout=10)
 
 
 def test_a_port_that_is_taken() -> None:
-    """A server that cannot listen says so."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = AdmissionServer("127.0.0.1", taken.getsockname()[1], MATERIAL)
-        with pytest.raises(MeshctlError, match="cannot listen"):
-            server.start()
-        server.stop()
+    """Who cannot listen is told before anything is served."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(MeshctlError, match="cannot listen"):
+        bind("127.0.0.1", taken.getsockname()[1])
 
 
 def test_publishing_to_a_server_that_is_not_there() -> None:
     """A control plane may publish before the start and after the stop."""
-    server = AdmissionServer("127.0.0.1", 0, MATERIAL)
+    server = AdmissionServer(bind("127.0.0.1", 0), MATERIAL)
     server.publish(snapshot(service("reviews")).objects)
-    server.stop()
     server.start()
     server.stop()
     server.publish({})
     server.stop()
+    with pytest.raises(MeshctlError, match="cannot listen"):
+        server.start()
 
 
 def test_quick_answers_while_something_computes() -> None:

@@ -62,7 +62,9 @@ async def test_life() -> None:
     """It is trusted and answers after the first look, knows what was published before and after the start, and ends with its task."""
     cluster = Cluster()
     async with running(cluster) as (webhook, looks):
-        assert webhook.port == 0
+        assert webhook.address == f"127.0.0.1:{webhook.port}"
+        with pytest.raises(ConnectionError):  # there is no certificate yet
+            socket.create_connection(("127.0.0.1", webhook.port))
         webhook.publish(snapshot(service("ratings")).objects)
         assert await looks.get()
         assert len(cluster.writes) == 1
@@ -83,10 +85,9 @@ async def test_the_api_server_is_away(monkeypatch: pytest.MonkeyPatch, caplog: p
     assert "webhook certificate" in caplog.text
 
 
-async def test_a_taken_port_is_an_error() -> None:
+def test_a_taken_port_is_an_error() -> None:
     """A webhook that cannot listen does not pretend to."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         cluster = Cluster()
-        webhook = Webhook(WebhookOptions("meshctl", "mesh", "127.0.0.1", taken.getsockname()[1]), cluster, cluster, ManualClock())
         with pytest.raises(MeshctlError):
-            await webhook.run()
+            Webhook(WebhookOptions("meshctl", "mesh", "127.0.0.1", taken.getsockname()[1]), cluster, cluster, ManualClock())
