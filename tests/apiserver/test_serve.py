@@ -8,10 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -22,35 +21,10 @@ from tests.support.ads_bootstrap import ads_bootstrap
 from tests.support.api_server import ApiServer, free_port
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.meshes import RawObject, endpoints, istio, service
+from tests.support.operator_process import next_event, serving
 from tests.support.xds_client import XdsClient
 
 pytestmark = pytest.mark.apiserver
-
-
-@contextmanager
-def serving(server: ApiServer, *arguments: str, context: str = "tests") -> Iterator[subprocess.Popen[str]]:
-    """Run ``serve`` on free ports for the length of a block."""
-    command = [sys.executable, "-m", "meshctl_operator.cli.main", "serve", "--kubernetes", "--context", context, "-o", "json"]
-    command += ["--xds", "127.0.0.1:0", "--http", "127.0.0.1:0", *arguments]
-    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig())}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=10)
-
-
-def next_event(process: subprocess.Popen[str], name: str = "") -> Any:
-    """Return the next event (of a name); the time-out of the test ends a wait in vain."""
-    assert process.stdout is not None
-    while line := process.stdout.readline():
-        event = json.loads(line)
-        if not name or event["event"] == name:
-            return event
-    assert process.stderr is not None
-    raise AssertionError(process.stderr.read())
 
 
 def test_it_says_what_it_serves_and_ends_in_order(server: ApiServer) -> None:

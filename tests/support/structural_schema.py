@@ -1,7 +1,7 @@
 """What an API server says: whether a schema is structural, and whether it accepts an object under strict field validation.
 
 An interpretation of the part of OpenAPI that our schemas use. The order is the server's: unknown fields, then nulls, which are taken away
-from fields that are not nullable, then validation.
+from fields and mappings that are not nullable, then validation.
 """
 
 from __future__ import annotations
@@ -157,7 +157,9 @@ def _limit_refusals(value: float, schema: Schema, path: str) -> Iterator[str]:
 
 def _mapping_refusals(value: Mapping[str, Any], schema: Schema, path: str) -> Iterator[str]:
     fields, others = schema.get("properties", {}), schema.get("additionalProperties")
-    present = {key: item for key, item in value.items() if item is not None or key not in fields or fields[key].get("nullable")}
+    present = {
+        key: item for key, item in value.items() if item is not None or (fields.get(key, others) or {"nullable": True}).get("nullable")
+    }
     for key, item in present.items():
         inner = fields.get(key, others)
         if inner is not None:
