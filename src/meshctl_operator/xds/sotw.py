@@ -165,7 +165,7 @@ class SotwStream(XdsStream[SotwWatch]):
             return Outcome(type_url, ack, nack, stale=sent is None)
         change = watch.subscription.replace(request.resource_names)
         watch.retain(change)
-        if sent is None and error is None and not change and latest and not watch.exchange.in_flight:
+        if sent is None and error is None and latest and not watch.exchange.in_flight and not (nonce and change):
             self._repeated(watch, nonce)
         else:
             watch.ask(change)
@@ -190,10 +190,10 @@ class SotwStream(XdsStream[SotwWatch]):
 
     @staticmethod
     def _repeated(watch: SotwWatch, nonce: str) -> None:
-        """Answer a request that says nothing new.
+        """Answer a request that says nothing new, or that comes without a nonce.
 
         With a nonce that was ACKed before it is the way in which Envoy asks for the endpoints of an updated cluster (CDS and LDS are never
-        asked for like that); without a nonce the client has forgotten what it got.
+        asked for like that); without a nonce the client has forgotten what it got, whatever it wants now.
         """
         if not nonce or not watch.type_url.full_state:
             watch.ask_all_again()
