@@ -83,7 +83,8 @@ class Service:
 
     ``export_to`` is as declared, empty where it was not. ``created`` is the creation time in seconds since the epoch (0 unknown).
     ``automatic_addresses`` were allocated by a controller, for proxies that capture DNS. ``external_addresses`` lead to it from outside of
-    its network, where it may be a gateway of one. ``aliases`` are hosts of services that stand for this one, ``external_name`` is the host that such a service stands for itself.
+    its network, where it may be a gateway of one. ``aliases`` are hosts of services that stand for this one, declared by ``alias_sources``;
+    ``external_name`` is the host that such a service stands for itself.
     ``source`` is the object that declared it; several services may come from one ServiceEntry (one per host).
     """
 
@@ -102,6 +103,7 @@ class Service:
     selector: Labels = ()
     service_accounts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    alias_sources: tuple[ObjectKey, ...] = ()
     external_name: str = ""
     automatic_addresses: tuple[str, ...] = ()
     external_addresses: tuple[str, ...] = ()
@@ -113,6 +115,11 @@ class Service:
     def port(self, number: int) -> ServicePort | None:
         """Return the port with the number, if the service has it."""
         return next((port for port in self.ports if port.number == number), None)
+
+    @property
+    def sources(self) -> tuple[ObjectKey, ...]:
+        """The object that declares the service, and those that declare its aliases."""
+        return (self.source, *self.alias_sources)
 
     @property
     def is_headless(self) -> bool:
@@ -188,17 +195,17 @@ def alias_target(ctx: Context, host: str) -> str:
     return ""
 
 
-def aliases_of(ctx: Context, host: str) -> tuple[str, ...]:
-    """Return the hosts of ExternalName services that stand for the host, directly or by way of others, sorted (tracked)."""
-    found: set[str] = set()
+def aliases_of(ctx: Context, host: str) -> dict[str, ObjectKey]:
+    """Return the hosts of ExternalName services that stand for the host, directly or by way of others, sorted, with their objects (tracked)."""
+    found: dict[str, ObjectKey] = {}
     waiting = [host]
     while waiting:
         for key in ctx.fetch(Cell(Table.ALIASES, waiting.pop())):
             alias = f"{key.name}.{key.namespace}.svc.{cluster_domain(ctx)}"
             if alias != host and alias not in found:
-                found.add(alias)
+                found[alias] = key
                 waiting.append(alias)
-    return tuple(sorted(found))
+    return dict(sorted(found.items()))
 
 
 def preferred(candidates: Sequence[Service], namespace: str) -> Service | None:
@@ -256,7 +263,8 @@ def _converted(ctx: Context, key: ObjectKey) -> Compiled[tuple[Service, ...]]:
 def _with_aliases(ctx: Context, found: Service) -> Service:
     if found.resolution is Resolution.ALIAS or not ctx.fetch(Cell(Table.ALIASES, found.host)):
         return found
-    return replace(found, aliases=aliases_of(ctx, found.host))
+    aliases = aliases_of(ctx, found.host)
+    return replace(found, aliases=tuple(aliases), alias_sources=tuple(aliases.values()))
 
 
 def _from_kubernetes(ctx: Context, obj: ConfigObject[ServiceSpec]) -> Compiled[tuple[Service, ...]]:

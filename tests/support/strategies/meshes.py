@@ -141,6 +141,7 @@ PARTS = (
     ("spec",),
     ("status",),
     ("endpoints",),
+    ("subsets",),
     ("stringData",),
     ("metadata", "labels"),
     ("metadata", "annotations"),

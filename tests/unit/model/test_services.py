@@ -83,6 +83,7 @@ def test_external_name_is_an_alias() -> None:
     found = mesh.evaluate(service, "default", "one.default.svc.cluster.local")
     assert found is not None
     assert (found.host, found.aliases) == ("a.example.com", ("one.default.svc.cluster.local", "two.default.svc.cluster.local"))
+    assert [key.name for key in found.sources] == ["a", "one", "two"], "whoever shows the aliases comes from all of these"
     assert mesh.evaluate(service_diagnostics) == ()
 
 

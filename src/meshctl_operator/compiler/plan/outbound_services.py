@@ -292,7 +292,7 @@ class _L4Chains:
         self._found = found
         self._log = ctx.derive(listener_settings).access_log
         self.chains: list[FilterChainInput] = []
-        self.provenance: dict[ObjectKey, None] = {service.source: None}
+        self.provenance: dict[ObjectKey, None] = dict.fromkeys(service.sources)
 
     def add_default(self, names: tuple[str, ...]) -> None:
         """Add the chain to the service itself."""

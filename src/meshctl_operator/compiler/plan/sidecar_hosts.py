@@ -27,13 +27,13 @@ _PLAIN_HTTP: Final = 80  # a URL without a port means this one
 class HostEntry:
     """One virtual host to be, with everything that decides it: equal entries of several views are one virtual host.
 
-    ``source`` is the object that declares ``host`` as a service of the scope, None where it is none; ``rules`` is the VirtualService that
-    claims it, None for the default route.
+    ``sources`` are the objects that declare ``host`` as a service of the scope and its aliases, none where it is no service; ``rules`` is
+    the VirtualService that claims it, None for the default route.
     """
 
     host: str
     port: int
-    source: ObjectKey | None
+    sources: tuple[ObjectKey, ...]
     rules: ObjectKey | None
     domains: tuple[str, ...]
     target: RouteTarget
@@ -105,7 +105,7 @@ def plan_hosts(ctx: Context, view: OutboundView, port: int) -> PortHosts:
                 continue
             domains = facts[found.host.lower()].domains or service_domains(_addressed(found, view), view.dns_domain, with_port)
             mine = unique_domains(_shown(domains.names, with_port), domains.expanded, full_names, taken)
-            entries += _entry(found.host, claim, names, mine, found.source)
+            entries += _entry(found.host, claim, names, mine, found.sources)
     return PortHosts(tuple(entries))
 
 
@@ -179,13 +179,15 @@ class _PortTargets:
         return found
 
 
-def _entry(host: str, claim: _Claim, names: set[str], domains: tuple[str, ...], source: ObjectKey | None = None) -> tuple[HostEntry, ...]:
+def _entry(
+    host: str, claim: _Claim, names: set[str], domains: tuple[str, ...], sources: tuple[ObjectKey, ...] = ()
+) -> tuple[HostEntry, ...]:
     """Return the entry, or nothing where its name is taken or no domain is left for it."""
     name = domain_name(host, claim.port)
     if name in names or not domains:
         return ()
     names.add(name)
-    return (HostEntry(host, claim.port, source, claim.rules, domains, claim.target),)
+    return (HostEntry(host, claim.port, sources, claim.rules, domains, claim.target),)
 
 
 def _shown(domains: tuple[str, ...], with_port: int) -> Iterable[str]:

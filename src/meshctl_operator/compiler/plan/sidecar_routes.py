@@ -77,7 +77,7 @@ def plan_virtual_host(ctx: Context, entry: HostEntry) -> Planned[VirtualHostInpu
         plan = ctx.derive(plan_routes, entry.target, entry.rules)
     else:
         plan = ctx.derive(plan_default_route, entry.target, entry.host, entry.port)
-    return planned(VirtualHostInput(entry.name, entry.domains, plan.routes), (*plan.provenance, entry.source))
+    return planned(VirtualHostInput(entry.name, entry.domains, plan.routes), (*plan.provenance, *entry.sources))
 
 
 def plan_catch_all(ctx: Context, view: OutboundView, name: str) -> VirtualHostInput | None:

@@ -79,7 +79,7 @@ def test_plain_hosts_only_beside_a_service() -> None:
     )
     assert owners(text) == {"out.example.com": "mixed", entry("a"): "mixed", entry("b"): ""}
     assert owners(text, 80) == {"out.example.com": "mixed", entry("a"): "mixed", "other.example.com": "plain"}
-    assert [found.source for found in entries(text) if found.host == "out.example.com"] == [None]
+    assert [found.sources for found in entries(text) if found.host == "out.example.com"] == [()]
 
 
 def test_domain_belongs_to_the_first() -> None:
@@ -123,3 +123,12 @@ def test_scope_decides_what_exists() -> None:
     mesh = TextMesh(SERVICES + sidecar)
     view = replace(SIDECAR, sidecar=ObjectKey("Sidecar", "default", "narrow"))
     assert [item.host for item in mesh.evaluate(plan_hosts, view, 9080).entries] == [entry("a")]
+
+
+def test_a_virtual_host_comes_from_the_objects_of_its_aliases_as_well() -> None:
+    """It answers to their names."""
+    spec = "{type: ExternalName, externalName: a.default.svc.cluster.local, ports: [{name: http, port: 80}]}"
+    alias = f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: old, namespace: default}}\nspec: {spec}\n"
+    (found,) = (each for each in entries(SERVICES + alias) if each.host == entry("a"))
+    assert "old.default" in found.domains
+    assert [key.name for key in found.sources] == ["a", "old"]
