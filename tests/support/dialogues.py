@@ -9,7 +9,8 @@ A dialogue is a text of lines, one step each:
 | ``> EDS a b`` | a request: the names that are wanted (SotW), or wanted as well (Delta) |
 | ``> EDS -a`` | Delta: ``a`` is not wanted any more |
 | ``> CDS has:a has:b=2`` | Delta: what the client holds (``initial_resource_versions``); ``has:b=?`` is a version that nobody knows |
-| ``> CDS ack`` | the answer to the last response of the type; ``nack`` with an error, ``ack#1`` to the first one, ``nonce:x`` to no response |
+| ``> CDS ack`` | the answer to the last response of the type; ``ack#1`` to the first one, ``nonce:x`` to no response |
+| ``> CDS nack`` | the same with an error, which is due to what was ``=bad`` in it |
 | ``> EDS nothing`` | SotW: an empty list; without names and without this word the list is that of the request before |
 | ``> CDS version:1`` | SotW: the version that the client says it has |
 | ``> CDS anonymous`` | a request without a node |
@@ -103,10 +104,11 @@ def parsed(protocol: XdsProtocol, body: bytes) -> Any:
 
 @dataclass
 class _Stream:
-    """What a client knows of its stream, by type: the nonces it was given, and the names it asked for last."""
+    """What a client knows of its stream, by type: the nonces it was given, the names it asked for last, what was bad in the last response."""
 
     nonces: dict[TypeUrl, list[str]] = field(default_factory=dict)
     names: dict[TypeUrl, list[str]] = field(default_factory=dict)
+    bad: dict[TypeUrl, list[str]] = field(default_factory=dict)
     begun: bool = False
 
 
@@ -148,7 +150,8 @@ class Client:
                 case _:
                     (gone if word.startswith("-") else names).append(word.removeprefix("-"))
         if "nack" in rest:
-            message.error_detail.CopyFrom(status_pb2.Status(code=3, message="rejected"))
+            reasons = [f"{name}: rejected" for name in self._stream.bad.get(type_url, ())]
+            message.error_detail.CopyFrom(status_pb2.Status(code=3, message="\n".join(reasons)))
         if not self._stream.begun and not anonymous:
             message.node.CopyFrom(NODE)
             self._stream.begun = True
@@ -179,6 +182,7 @@ class Client:
         else:
             assert response.version_info, "a response without a version"
             words += [_word("", type_url, entry.value) for entry in response.resources]
+        self._stream.bad[type_url] = [word.removesuffix("=bad") for word in words if word.endswith("=bad")]
         return " ".join(words)
 
 

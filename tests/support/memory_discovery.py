@@ -22,6 +22,7 @@ class MemoryDiscovery:
         self.acks: list[AckEvent] = []
         self.nacks: list[NackEvent] = []
         self.overdue: list[Overdue] = []
+        self.outdated: list[TypeUrl] = []
         self.sessions: list[MemorySession] = []
         self.refused: set[str] = set()
         self.state: ViewState | None = view_state(1, resources) if ready else None
@@ -99,6 +100,11 @@ class MemorySession:
     def nacked(self, event: NackEvent) -> None:
         """Record a NACK."""
         self._discovery.nacks.append(event)
+        self._discovery.notify()
+
+    def outdated(self, type_url: TypeUrl) -> None:
+        """Record a request that answers no response."""
+        self._discovery.outdated.append(type_url)
         self._discovery.notify()
 
     def overdue(self, overdue: Overdue) -> None:

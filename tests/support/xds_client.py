@@ -253,6 +253,12 @@ class XdsClient:
 
         await self._send(type_url, request, error)
 
+    async def send_without_node(self, type_url: str) -> None:
+        """Write a request that has nothing but a type, also as the first one of a stream."""
+        request = discovery_pb2.DeltaDiscoveryRequest if self.protocol == "delta" else discovery_pb2.DiscoveryRequest
+        async with self._writing:
+            await self._call.write(request(type_url=type_url).SerializeToString())
+
     async def wait_for(self, predicate: Callable[[], object], timeout: float = TIMEOUT) -> None:  # noqa: ASYNC109  (a test states its deadline where it waits)
         """Return when the predicate holds; it is tried after each response and at the end of the stream."""
         async with asyncio.timeout(timeout), self._changed:

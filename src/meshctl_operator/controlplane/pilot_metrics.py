@@ -75,6 +75,7 @@ ALIASES: Final = (
         Alias(f"pilot_xds_{short.lower()}_reject", f"Rejected {short} responses", "meshctl_nacks", _only(short))
         for short in ("CDS", "EDS", "LDS", "RDS")
     ),
+    Alias("pilot_xds_expired_nonce", "Requests that answer no response or an old one, by type", "meshctl_outdated_requests", _by_type),
     Alias("pilot_total_xds_internal_errors", "Compile steps that failed", "meshctl_compile_bugs", _total),
     Alias("pilot_push_triggers", "Batches, by cause", "meshctl_batches", _by_type),
     Alias("pilot_inbound_updates", "Objects that changed, by sort", "meshctl_changes", _updates),

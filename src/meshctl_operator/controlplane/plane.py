@@ -28,6 +28,7 @@ from meshctl_operator.controlplane.worker import Worker
 from meshctl_operator.xds.discovery import XdsProtocol
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
+from meshctl_operator.xds.resources import TypeUrl
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.pipeline import ResourceTrace
@@ -123,7 +124,8 @@ class ControlPlane:
         from meshctl_operator.xds.ads import AdsServer  # gRPC is loaded by those who serve
         from meshctl_operator.xds.options import ServerOptions
 
-        self._server = AdsServer(self, replace(self._server_options or ServerOptions(), timing=self.settings.timing))
+        options = self._server_options or ServerOptions(max_connection_age=self.settings.max_connection_age)
+        self._server = AdsServer(self, replace(options, timing=self.settings.timing))
         return await self._server.start(address)
 
     async def stop(self) -> None:
@@ -257,6 +259,10 @@ class ControlPlane:
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
         """Count, log once and tell a rejected response."""
         self._worker.answers.nacked(session, event)
+
+    def outdated(self, session: ProxySession, type_url: TypeUrl) -> None:  # noqa: ARG002  (whoever it was)
+        """Count a request that answers no response."""
+        self.telemetry.outdated.of(type_url.short).inc()
 
     def overdue(self, session: ProxySession, overdue: Overdue) -> None:
         """Count and log what a proxy did not get ready in time."""

@@ -35,6 +35,10 @@ class Listener(Protocol):
         """A response was rejected."""
         ...
 
+    def outdated(self, session: ProxySession, type_url: TypeUrl) -> None:
+        """A request answers no response."""
+        ...
+
     def overdue(self, session: ProxySession, overdue: Overdue) -> None:
         """Something is not waited for any longer."""
         ...
@@ -128,6 +132,10 @@ class ProxySession:
         """Note what the proxy rejected."""
         self.rejected[event.type_url] = event.message
         self._listener.nacked(self, event)
+
+    def outdated(self, type_url: TypeUrl) -> None:
+        """Tell of a request that answers no response."""
+        self._listener.outdated(self, type_url)
 
     def overdue(self, overdue: Overdue) -> None:
         """Tell what took too long."""

@@ -42,6 +42,12 @@ DRAIN_TIME: Final = "MESHCTL_DRAIN_TIME"
 WARMING_TIMEOUT: Final = "MESHCTL_WARMING_TIMEOUT"
 """The environment variable for ``Timing.warming``: how long a route to a new cluster waits until the proxy can use that."""
 
+MAX_CONNECTION_AGE: Final = "MESHCTL_MAX_CONNECTION_AGE"
+"""The environment variable for ``Settings.max_connection_age``."""
+
+USUAL_CONNECTION_AGE: Final = 1800.0
+"""Istio's charts have the same half hour (``keepaliveMaxServerConnectionAge``)."""
+
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -56,6 +62,8 @@ class Settings:
         mode: ``recompute`` ignores all memos, for operators who suspect them.
         split_routes: serve virtual hosts as resources of their own (VHDS) to Delta clients that take them.
         timing: how long proxies keep what was removed, and how long routes wait for new clusters.
+        max_connection_age: age at which connections of proxies are ended, so that these spread over the replicas anew; None: never. gRPC
+            varies it by a tenth in either direction for each connection, so that a fleet that came at once does not go at once.
         windows: batching of changes.
         drain_grace: how long open streams may take to end when the control plane stops.
         pilot_metrics: expose istiod's names as well, where they mean the same (``pilot_metrics``).
@@ -70,6 +78,7 @@ class Settings:
     mode: Mode = "incremental"
     split_routes: bool = True
     timing: Timing = USUAL_TIMING
+    max_connection_age: float | None = USUAL_CONNECTION_AGE
     windows: Windows = field(default_factory=Windows)
     drain_grace: float = 1.0
     pilot_metrics: bool = False
@@ -100,7 +109,11 @@ def settings_from(environment: Mapping[str, str], *, domain: str = DOMAIN, mode:
     split = _switch(environment, SPLIT_ROUTES, default=True)
     drain = _seconds(environment, DRAIN_TIME, USUAL_TIMING.drain)
     timing = Timing(drain, _seconds(environment, WARMING_TIMEOUT, USUAL_TIMING.warming))
-    return Settings(domain=domain, switches=switches, mode=mode, windows=windows, split_routes=split, timing=timing), warnings
+    age = _seconds(environment, MAX_CONNECTION_AGE, USUAL_CONNECTION_AGE) or None
+    settings = Settings(
+        domain=domain, switches=switches, mode=mode, windows=windows, split_routes=split, timing=timing, max_connection_age=age
+    )
+    return settings, warnings
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -117,6 +130,9 @@ def _seconds(switches: Mapping[str, str], name: str, default: float) -> float:
     if text is None:
         return default
     try:
-        return Duration.parse(text).seconds
+        seconds = Duration.parse(text).seconds
     except ValueError:
         raise SettingsError(f'{name} is "{text}", which is not a duration', hint="write it like 100ms or 1s") from None
+    if seconds < 0:
+        raise SettingsError(f'{name} is "{text}", which is less than nothing', hint="write it like 100ms or 1s")
+    return seconds

@@ -76,6 +76,9 @@ class Telemetry:
         )
         self.acks = self._new("meshctl_acks", "Responses that proxies accepted, by xDS type", Counter, "type")
         self.nacks = self._new("meshctl_nacks", "Responses that proxies rejected, by xDS type", Counter, "type")
+        self.outdated = self._new(
+            "meshctl_outdated_requests", "Requests of proxies that answer no response or an old one, by xDS type", Counter, "type"
+        )
         self.overdue = self._new(
             "meshctl_overdue_resources",
             "New resources that a proxy did not get ready in time, so that nothing waits for them, by xDS type",

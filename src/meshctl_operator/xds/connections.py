@@ -158,8 +158,9 @@ class Connection:
     async def _run(self) -> ProtocolViolation | None:
         """Return why the client must be refused, or None when the stream simply ended."""
         try:
-            if not await self._take_next():
-                return None
+            while self._stream.node is None:
+                if not await self._take_next():
+                    return None
             session = self._connect()
         except ProtocolViolation as violation:
             return violation
@@ -219,6 +220,8 @@ class Connection:
         session = self._session
         if session is None:
             return
+        if outcome.stale:
+            session.outdated(outcome.type_url)
         if outcome.ack is not None:
             session.acked(outcome.ack)
         if outcome.nack is not None:

@@ -59,6 +59,10 @@ class Session(Protocol):
         """Take note of a rejected response. The rejected versions are not sent again on this stream until their content changes."""
         ...
 
+    def outdated(self, type_url: TypeUrl) -> None:
+        """Take note of a request that answers no response of the stream, or one that was answered before. It is not answered itself."""
+        ...
+
     def overdue(self, overdue: Overdue) -> None:
         """Take note that something is not waited for any longer."""
         ...

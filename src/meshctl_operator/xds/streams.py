@@ -38,6 +38,8 @@ _LATE_REMOVALS: Final = frozenset({TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.SE
 _USERS: Final = (TypeUrl.LISTENER, TypeUrl.ROUTE, TypeUrl.VIRTUAL_HOST)  # what refers to clusters and secrets
 _ROUTES_COME_FROM: Final = (TypeUrl.LISTENER, TypeUrl.ROUTE)
 _SERVED: Final = {str(type_url): type_url for type_url in TypeUrl}
+_HEALTH: Final = "type.googleapis.com/istio.v1.HealthInformation"
+"""What an agent reports of its workload: not a request for anything, and it may come before the first request of the proxy."""
 
 WatchT = TypeVar("WatchT", bound=Watch)
 
@@ -303,6 +305,8 @@ class XdsStream(ABC, Generic[WatchT]):
     def _identify(self, request: Any) -> TypeUrl | None:  # noqa: ANN401  (a DiscoveryRequest or a DeltaDiscoveryRequest)
         """Note who the client is, and return the type it asks for; None for one that is not served. Raises ProtocolViolation."""
         if self.node is None:
+            if request.type_url == _HEALTH:
+                return None
             if not request.node.id:
                 raise ProtocolViolation("the first request of the stream has no node.id", hint="set node.id in the bootstrap of the proxy")
             self.node = read_node(request.node, self._sharing.names)

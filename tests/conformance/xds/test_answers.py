@@ -107,6 +107,7 @@ async def test_stale_nonce_is_ignored(protocol: XdsProtocol) -> None:
             await client.send_sotw(TypeUrl.ROUTE, ["r"], nonce="no-such", error="old")
         await rig.quiet(client)
         assert rig.discovery.nacks == []
+        assert rig.discovery.outdated == [TypeUrl.ROUTE]
         assert len(client.responses(TypeUrl.ROUTE)) == 1
 
 
@@ -165,6 +166,21 @@ async def test_stream_without_node_is_refused(protocol: XdsProtocol) -> None:
         await client.wait_for(lambda: client.status)
         assert client.status is grpc.StatusCode.INVALID_ARGUMENT
         assert "node.id" in client.details
+
+
+@BOTH
+async def test_an_agent_may_report_before_the_proxy_says_anything(protocol: XdsProtocol) -> None:
+    """Health of a workload is no request for anything: it is ignored, and the first request after it says who the client is."""
+    health = "type.googleapis.com/istio.v1.HealthInformation"
+    async with xds_rig(sample(TypeUrl.CLUSTER, "a")) as rig:
+        client = await rig.connect(protocol)
+        await client.send_without_node(health)
+        await client.send_without_node(health)
+        await client.subscribe(TypeUrl.CLUSTER)
+        await client.wait_for(lambda: client.names(TypeUrl.CLUSTER) == ["a"])
+        await client.send_without_node(health)
+        await rig.quiet(client)
+        assert [received.type_url.short for received in client.log] == ["CDS", "SDS"]
 
 
 @BOTH

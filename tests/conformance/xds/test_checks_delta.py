@@ -486,17 +486,17 @@ CHECKS = (
         "what one type is told touches no other",
         ("RDS", "SDS"),
         """
-        = T x, CDS x, LDS x
+        = T x=bad, CDS x, LDS x
         > CDS
         < CDS x
         > LDS
         < LDS x
         > T x
-        < T x
+        < T x=bad
         > T nack
         > CDS ack
         > LDS nonce:z
-        = T x, CDS x=2, LDS x
+        = T x=bad, CDS x=2, LDS x
         < CDS x=2
         """,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,8 @@ from meshctl_operator.controlplane.plane import ControlPlane
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.controlplane.source import Sink
 from meshctl_operator.sources.memory import MemorySource
+from meshctl_operator.xds import ads
+from meshctl_operator.xds.options import ServerOptions
 from meshctl_operator.xds.readiness import Timing
 from meshctl_operator.xds.resources import TypeUrl
 from tests.support.meshes import RawObject, service, virtual_service
@@ -40,6 +43,41 @@ async def until(events: Subscription, kind: type[Event], count: int = 1) -> list
         while sum(isinstance(event, kind) for event in seen) < count:
             seen.append(await anext(events))
     return seen
+
+
+async def test_the_server_is_started_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long connections last, and how long what was removed stays."""
+    started: list[ServerOptions] = []
+
+    class NoServer:
+        """A server that only says what it was started with."""
+
+        def __init__(self, _: ControlPlane, options: ServerOptions) -> None:
+            started.append(options)
+
+        async def start(self, address: str) -> str:
+            return address
+
+        async def stop(self, _: float) -> None:
+            pass
+
+    monkeypatch.setattr(ads, "AdsServer", NoServer)
+    settings = replace(SETTINGS, max_connection_age=7.0, timing=Timing(drain=3.0))
+    async with ControlPlane(settings, [MemorySource()]) as plane:
+        await plane.serve("127.0.0.1:0")
+    assert [(options.max_connection_age, options.timing) for options in started] == [(7.0, Timing(drain=3.0))]
+
+
+async def test_requests_that_answer_nothing_are_counted() -> None:
+    """Once for each, by type; the stream goes on."""
+    source = MemorySource(service("reviews"))
+    async with ControlPlane(SETTINGS, [source]) as plane, client(await plane.serve("127.0.0.1:0")) as envoy:
+        await envoy.follow()
+        await envoy.wait_for(lambda: REVIEWS in envoy.resources[TypeUrl.CLUSTER])
+        await envoy.send_delta(TypeUrl.ENDPOINT, nonce="of-nobody")
+        source.apply(service("ratings"))
+        await plane.settled()
+        assert list(plane.telemetry.outdated.values()) == [("EDS", 1.0)]
 
 
 async def test_a_change_reaches_the_connected_proxy() -> None:

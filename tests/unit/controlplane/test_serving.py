@@ -17,6 +17,7 @@ from meshctl_operator.controlplane.slices import SLICE, Slices
 from meshctl_operator.model.proxies import Proxy, ProxyRole
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
+from meshctl_operator.xds.resources import TypeUrl
 from meshctl_operator.xds.state import ViewState
 from tests.support.clocks import ManualClock
 
@@ -36,6 +37,9 @@ class Deaf:
         """Do nothing."""
 
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
+        """Do nothing."""
+
+    def outdated(self, session: ProxySession, type_url: TypeUrl) -> None:
         """Do nothing."""
 
     def overdue(self, session: ProxySession, overdue: Overdue) -> None:

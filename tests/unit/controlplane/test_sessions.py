@@ -41,6 +41,10 @@ class Recorder:
         """Remember."""
         self.heard.append(f"nacked {session.proxy_id} {event.type_url.short}")
 
+    def outdated(self, session: ProxySession, type_url: TypeUrl) -> None:
+        """Remember."""
+        self.heard.append(f"outdated {session.proxy_id} {type_url.short}")
+
     def overdue(self, session: ProxySession, overdue: Overdue) -> None:
         """Remember."""
         self.heard.append(f"overdue {session.proxy_id} {overdue.name}")
@@ -101,6 +105,13 @@ def test_what_is_written_is_told() -> None:
     resources: ShardedMap[XdsResource] = ShardedMap.of({})
     here.pushed(Push(TypeUrl.CLUSTER, 1, (), (), Sent("1", 1, {}), b"", ref(resources)))
     assert listener.heard == ["pushed a.b CDS"]
+
+
+def test_requests_that_answer_nothing_are_told() -> None:
+    """They are counted by whoever listens."""
+    listener = Recorder()
+    session(listener).outdated(TypeUrl.CLUSTER)
+    assert listener.heard == ["outdated a.b CDS"]
 
 
 def test_it_is_settled_when_the_newest_state_was_answered() -> None:

@@ -54,3 +54,18 @@ def test_what_waits_for_proxies_can_be_set() -> None:
     assert settings_from({"MESHCTL_DRAIN_TIME": "30s", "MESHCTL_WARMING_TIMEOUT": "1m"})[0].timing == Timing(30.0, 60.0)
     with pytest.raises(SettingsError, match="MESHCTL_DRAIN_TIME"):
         settings_from({"MESHCTL_DRAIN_TIME": "long"})
+
+
+def test_connections_end_after_half_an_hour_unless_the_environment_says_otherwise() -> None:
+    """Proxies spread over replicas again; nothing is no age at all."""
+    assert Settings().max_connection_age == settings_from({})[0].max_connection_age == 1800.0
+    assert settings_from({"MESHCTL_MAX_CONNECTION_AGE": "5m"})[0].max_connection_age == 300.0
+    assert settings_from({"MESHCTL_MAX_CONNECTION_AGE": "0s"})[0].max_connection_age is None
+    with pytest.raises(SettingsError, match="MESHCTL_MAX_CONNECTION_AGE"):
+        settings_from({"MESHCTL_MAX_CONNECTION_AGE": "half an hour"})
+
+
+def test_times_that_are_negative_are_refused() -> None:
+    """A sign is a typing error, and not a way to turn something off."""
+    with pytest.raises(SettingsError, match="-5s"):
+        settings_from({"MESHCTL_DRAIN_TIME": "-5s"})
