@@ -6,12 +6,13 @@ Requests and answers are those of ``admission.k8s.io/v1``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from meshctl_operator.apis.changes import Delete, Rejected, Upsert
 from meshctl_operator.apis.decode import Skipped, decode
+from meshctl_operator.apis.kinds import NETWORKING_GROUP
 from meshctl_operator.base.diagnostics import Diagnostic, Severity
 from meshctl_operator.base.errors import MeshctlError
 from meshctl_operator.base.objects import ObjectKey
@@ -78,13 +79,13 @@ def _judged(uid: str, request: Mapping[str, object], facts: RegistryFacts, ours:
             if _is_going(raw):
                 return _response(uid)  # who holds back a finalizer keeps an object for ever
             errors = [finding for finding in decoded.diagnostics if finding.severity is Severity.ERROR]
-            return _response(uid, _told(_warnings(decoded.diagnostics), decoded.key), errors)
+            return _response(uid, _told(_warnings(decoded.diagnostics), decoded.key), _refusal(decoded.key, errors))
         case Upsert():
             change = decoded
             if decoded.object.meta.creation_timestamp is None:
                 meta = decoded.object.meta.model_copy(update={"creation_timestamp": _NOT_BORN})
                 change = Upsert(decoded.object.model_copy(update={"meta": meta}), decoded.diagnostics)
-            found = _consequences(facts, change)
+            found = _consequences(facts, change, request)
             shown = (*_warnings(decoded.diagnostics), *_between(found))
             return _response(uid, _told(shown, decoded.key))
 
@@ -97,16 +98,19 @@ def _deleted(uid: str, request: Mapping[str, object], facts: RegistryFacts) -> d
     decoded = decode(raw, default_namespace=_namespace(request), validate=False)
     if not isinstance(decoded, Upsert):
         return _response(uid)
-    return _response(uid, _told(_consequences(facts, Delete(decoded.key)).others, decoded.key))
+    return _response(uid, _told(_consequences(facts, Delete(decoded.key), request).others, decoded.key))
 
 
-def _consequences(facts: RegistryFacts, change: Upsert | Delete) -> Consequences:
-    """Return what would be found; nothing if that fails, since such findings only warn."""
+def _consequences(facts: RegistryFacts, change: Upsert | Delete, request: Mapping[str, object]) -> Consequences:
+    """Return what would be found; nothing if that fails, since such findings only warn. Unless it is a trial, the change is to be expected."""
     try:
-        return facts.consequences(change)
+        found = facts.consequences(change)
+        if not request.get("dryRun"):
+            facts.expect(change)
     except Exception:
         log.exception("admission facts failed", extra={"object": str(change.key)})
         return Consequences()
+    return found
 
 
 def _between(found: Consequences) -> tuple[Diagnostic, ...]:
@@ -130,21 +134,28 @@ def _line(finding: Diagnostic, key: ObjectKey) -> str:
     return line(finding) if other == key else f"{other.kind} {other.namespace}/{other.name}: {line(finding)}"
 
 
-def _response(uid: str, warnings: Iterable[str] = (), errors: Iterable[Diagnostic] = ()) -> dict[str, object]:
-    errors = tuple(errors)
-    response: dict[str, object] = {"uid": uid, "allowed": not errors}
+def _response(uid: str, warnings: Iterable[str] = (), refusal: Mapping[str, object] | None = None) -> dict[str, object]:
+    response: dict[str, object] = {"uid": uid, "allowed": refusal is None}
     told = list(warnings)
     if told:
         response["warnings"] = told
-    if errors:
-        causes = [{"reason": "FieldValueInvalid", "field": finding.path, "message": line(finding)} for finding in errors]
-        response["status"] = {
-            "code": _UNPROCESSABLE,
-            "reason": "Invalid",
-            "message": "; ".join(line(finding) for finding in errors),
-            "details": {"causes": causes},
-        }
+    if refusal is not None:
+        response["status"] = refusal
     return response
+
+
+def _refusal(key: ObjectKey, errors: Sequence[Diagnostic]) -> dict[str, object]:
+    """Return the status of a refusal. kubectl shows the causes, each after its path; other clients show the message."""
+    causes = [
+        {"reason": "FieldValueInvalid", "field": finding.path, "message": line(finding).removeprefix(f"{finding.path} ")}
+        for finding in errors
+    ]
+    return {
+        "code": _UNPROCESSABLE,
+        "reason": "Invalid",
+        "message": "; ".join(line(finding) for finding in errors),
+        "details": {"group": NETWORKING_GROUP, "kind": key.kind, "name": key.name, "causes": causes},
+    }
 
 
 def _document(request: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -161,8 +161,10 @@ class AdmissionServer:
     def _catch_up(self) -> bool:
         """Take over the newest snapshot; returns whether it says anything new."""
         newest = self._published
-        if newest is None or newest is self._followed:
+        if newest is None:
             return False
+        if newest is self._followed:
+            return self._facts.refresh()
         self._followed = newest
         return self._facts.follow(newest)
 

@@ -9,8 +9,9 @@ from meshctl_operator.apis.decode import decode
 from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.kube.admission.facts import MeshFacts, NoFacts
+from meshctl_operator.kube.admission.facts import EXPECTED_FOR, MeshFacts, NoFacts
 from meshctl_operator.registry.registry import Registry, RegistrySnapshot
+from tests.support.clocks import ManualClock
 from tests.support.meshes import RawObject, endpoints, istio, service, virtual_service
 
 RULE = istio("DestinationRule", "reviews", {"host": "reviews", "subsets": [{"name": "v1", "labels": {"version": "v1"}}]})
@@ -132,3 +133,38 @@ def test_no_facts() -> None:
     """Without facts nothing is found between objects."""
     found: Any = NoFacts().consequences(upsert(service("reviews")))
     assert (found.own, found.others) == ((), ())
+
+
+def test_what_was_admitted_counts_until_it_arrives() -> None:
+    """Also when snapshots without it come in between; what arrives replaces it."""
+    facts = facts_of(service("reviews"))
+    assert facts.consequences(upsert(PINNED)).own
+    facts.expect(upsert(RULE))
+    assert not facts.consequences(upsert(PINNED)).own
+    facts.follow(snapshot(service("reviews"), service("ratings")).objects)
+    assert not facts.consequences(upsert(PINNED)).own
+    other = {**RULE, "spec": {"host": "reviews", "subsets": [{"name": "v2", "labels": {"version": "v2"}}]}}
+    facts.follow(snapshot(service("reviews"), other).objects)
+    assert facts.consequences(upsert(PINNED)).own
+
+
+def test_what_was_admitted_and_never_arrives_is_forgotten() -> None:
+    """Somebody else has refused it."""
+    clock = ManualClock()
+    facts = MeshFacts(clock=clock)
+    facts.follow(snapshot(service("reviews"), RULE).objects)
+    facts.expect(Delete(upsert(RULE).key))
+    assert facts.consequences(upsert(PINNED)).own
+    assert not facts.refresh()
+    clock.advance(EXPECTED_FOR)
+    assert facts.refresh()
+    assert not facts.consequences(upsert(PINNED)).own
+    assert not facts.refresh()
+
+
+def test_kinds_that_are_not_looked_at_are_not_expected() -> None:
+    """They have no part in what is found."""
+    facts = facts_of(service("reviews"))
+    facts.expect(upsert(endpoints("reviews", "10.1.0.1")))
+    NoFacts().expect(upsert(RULE))
+    assert not facts._expected

@@ -38,11 +38,16 @@ class Facts:
     def __init__(self, *own: Diagnostic, others: tuple[Diagnostic, ...] = ()) -> None:
         self.answer = Consequences(own, others)
         self.asked: list[Upsert | Delete] = []
+        self.expected: list[Upsert | Delete] = []
 
     def consequences(self, change: Upsert | Delete) -> Consequences:
         """Return what was given."""
         self.asked.append(change)
         return self.answer
+
+    def expect(self, change: Upsert | Delete) -> None:
+        """Remember it."""
+        self.expected.append(change)
 
 
 class BrokenFacts:
@@ -50,6 +55,10 @@ class BrokenFacts:
 
     def consequences(self, change: Upsert | Delete) -> Consequences:
         """Fail."""
+        raise KeyError(change.key)
+
+    def expect(self, change: Upsert | Delete) -> None:
+        """Fail as well."""
         raise KeyError(change.key)
 
 
@@ -107,6 +116,17 @@ def test_objects_of_others_are_allowed() -> None:
     assert not admission_review(request(obj=BROKEN), Facts(warning()), ours)["allowed"]
     assert admission_review(request(obj=foreign), Facts(warning()), ours) == {"uid": "u-1", "allowed": True}
     assert not admission_review(request(obj={**BROKEN, "metadata": 1}), Facts(), lambda _: False)["allowed"]
+
+
+def test_what_is_admitted_is_expected() -> None:
+    """Not so what is refused, or only tried."""
+    facts = Facts()
+    admission_review(request(obj=VALID, dryRun=True), facts)
+    admission_review(request(obj=BROKEN), facts)
+    assert facts.expected == []
+    admission_review(request(obj=VALID), facts)
+    admission_review(request("DELETE", None, VALID), facts)
+    assert facts.expected == facts.asked[-2:]
 
 
 def test_deletions() -> None:
