@@ -50,6 +50,8 @@ class Table(StrEnum):
     VIRTUAL_SERVICES = "virtual-services"
     """Keys of VirtualServices by resolved gateway: ``"mesh"`` or ``"namespace/name"``; all, delegates (no hosts) included, under ``"*"``;
     those of the mesh with TCP or TLS rules also under ``MESH_L4``."""
+    MESH_HOSTS = "mesh-hosts"
+    """Keys of VirtualServices of the mesh by each of their hosts, completed and in lower case."""
     GATEWAYS = "gateways"
     """All Gateways under ``"*"``."""
     SECURITY_POLICIES = "security-policies"
@@ -73,6 +75,7 @@ KEY_TABLES: Final = frozenset(
         Table.AUTOMATIC_ADDRESSES,
         Table.RULES,
         Table.VIRTUAL_SERVICES,
+        Table.MESH_HOSTS,
     }
 )
 """The tables whose buckets are tuples of ``ObjectKey``, the oldest object first; those of all others are tuples of objects."""
@@ -121,12 +124,7 @@ def cells_of(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
             if spec.host[:1] == "*" and spec.host[1:2] not in {"", "."}:
                 yield Cell(Table.DESTINATION_RULES, (namespace, PARTIAL_WILDCARDS))
         case Kind.VIRTUAL_SERVICE:
-            yield Cell(Table.VIRTUAL_SERVICES, "*")
-            if spec.hosts:
-                gateways = resolve_gateways(spec.gateways, namespace)
-                yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in gateways)
-                if "mesh" in gateways and (spec.tcp or spec.tls):
-                    yield Cell(Table.VIRTUAL_SERVICES, MESH_L4)
+            yield from _virtual_service_cells(obj, domain)
         case Kind.GATEWAY:
             yield Cell(Table.GATEWAYS, "*")
         case Kind.SIDECAR:
@@ -146,6 +144,20 @@ def _automatic_places(obj: ConfigObject[Any]) -> Iterator[tuple[str, int]]:
     yield from (("host", shard) for shard in dict.fromkeys(map(shard_of, obj.spec.hosts)))
     declared = (*obj.spec.addresses, *(each.value for each in (obj.status.addresses if obj.status else ())))
     yield from (("address", place % SHARDS) for address in dict.fromkeys(declared) if (place := place_of(address)) is not None)
+
+
+def _virtual_service_cells(obj: ConfigObject[Any], domain: str) -> Iterator[Cell]:
+    namespace, spec = obj.key.namespace, obj.spec
+    yield Cell(Table.VIRTUAL_SERVICES, "*")
+    if not spec.hosts:
+        return
+    gateways = resolve_gateways(spec.gateways, namespace)
+    yield from (Cell(Table.VIRTUAL_SERVICES, gateway) for gateway in gateways)
+    if "mesh" in gateways:
+        hosts = dict.fromkeys(resolve_short_name(host, namespace, domain).lower() for host in spec.hosts)
+        yield from (Cell(Table.MESH_HOSTS, host) for host in hosts)
+        if spec.tcp or spec.tls:
+            yield Cell(Table.VIRTUAL_SERVICES, MESH_L4)
 
 
 def workload_labels(obj: ConfigObject[Any]) -> dict[str, str]:

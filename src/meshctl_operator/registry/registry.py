@@ -45,6 +45,7 @@ class Registry:
         self._domain = domain
         self._objects: dict[ObjectKey, ConfigObject[Any]] = {}
         self._cells: dict[Cell, dict[ObjectKey, ConfigObject[Any]]] = {}
+        self._ages: dict[ObjectKey, tuple[float, str, str]] = {}  # by which buckets are sorted, computed once an object
         self._snapshot = RegistrySnapshot(MappingProxyType({}), ({},) * _PARTS)
 
     @property
@@ -84,8 +85,8 @@ class Registry:
                 parts[number] = part = copied[number] = dict(parts[number])
             members = self._cells.get(cell)
             if members:
-                ordered = sorted(members.values(), key=oldest_first)
-                part[cell] = tuple(obj.key for obj in ordered) if cell.table in KEY_TABLES else tuple(ordered)
+                ordered = sorted(members, key=self._ages.__getitem__)
+                part[cell] = tuple(ordered) if cell.table in KEY_TABLES else tuple(members[key] for key in ordered)
             else:
                 part.pop(cell, None)
         return tuple(parts)
@@ -96,8 +97,10 @@ class Registry:
             return False
         before = frozenset(cells_of(old, self._domain)) if old is not None else frozenset()
         after = frozenset(cells_of(obj, self._domain))
-        in_place = old is not None and oldest_first(old) == oldest_first(obj)
+        age = oldest_first(obj)
+        in_place = self._ages.get(obj.key) == age
         self._objects[obj.key] = obj
+        self._ages[obj.key] = age
         for cell in before - after:
             self._take_out(obj.key, cell)
             touched.add(cell)
@@ -111,6 +114,7 @@ class Registry:
         old = self._objects.pop(key, None)
         if old is None:
             return False
+        del self._ages[key]
         for cell in cells_of(old, self._domain):
             self._take_out(key, cell)
             touched.add(cell)

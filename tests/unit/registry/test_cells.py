@@ -66,6 +66,7 @@ ROUTE = [{"route": [{"destination": {"host": "reviews"}}]}]
                 (Table.VIRTUAL_SERVICES, "mesh"),
                 (Table.VIRTUAL_SERVICES, "shop/gw"),
                 (Table.VIRTUAL_SERVICES, "other/gw"),
+                (Table.MESH_HOSTS, "reviews.shop.svc.cluster.local"),
             },
         ),
         (obj("VirtualService", {"http": ROUTE}), {(Table.OBJECT, ObjectKey("VirtualService", "shop", "x")), (Table.VIRTUAL_SERVICES, "*")}),

@@ -30,9 +30,8 @@ from meshctl_operator.model.virtual_services import (
     VirtualServiceHead,
     head,
     resolved,
-    virtual_service_keys,
 )
-from meshctl_operator.registry.cells import object_cell
+from meshctl_operator.registry.cells import Cell, Table, object_cell
 
 _NOWHERE: Final = "~"
 
@@ -173,18 +172,9 @@ def _beats(one: ObjectKey, other: ObjectKey, namespace: str, *, older: bool) -> 
 
 
 def mesh_owners(ctx: Context, host: str) -> tuple[tuple[ObjectKey, frozenset[str]], ...]:
-    """Return the VirtualServices of the mesh with HTTP rules for a (lower-cased) host, oldest first, with who sees them (tracked)."""
-    return ctx.derive(_mesh_hosts).get(host, ())
-
-
-def _mesh_hosts(ctx: Context) -> dict[str, tuple[tuple[ObjectKey, frozenset[str]], ...]]:
-    found: dict[str, tuple[tuple[ObjectKey, frozenset[str]], ...]] = {}
-    for key in virtual_service_keys(ctx, MESH):
-        item = ctx.derive(head, key)
-        if item is not None and item.has_http:
-            for host in dict.fromkeys(host.lower() for host in item.hosts):
-                found[host] = (*found.get(host, ()), (key, _audience(item)))
-    return found
+    """Return the VirtualServices of the mesh with HTTP rules for a (lower-cased) host, the oldest first, with who sees them (tracked)."""
+    found = ((key, ctx.derive(head, key)) for key in ctx.fetch(Cell(Table.MESH_HOSTS, host)))
+    return tuple((key, _audience(item)) for key, item in found if item is not None and item.has_http)
 
 
 def _audience(item: ResolvedVirtualService | VirtualServiceHead) -> frozenset[str]:
