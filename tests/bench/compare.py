@@ -37,6 +37,10 @@ def figures(record: Record) -> Iterator[tuple[str, float, bool]]:
         case "memory":
             for name, value in record["figures"].items():
                 yield name, value, False
+        case "admission":
+            for when in ("at_rest", "while_compiling"):
+                for name, value in record["figures"][when].items():
+                    yield f"{when} {name}", value, True
         case "envoy":
             for name in _TIMES:
                 yield f"served {name} ms", record["figures"]["served_ms"][name], True

@@ -17,12 +17,13 @@ import pytest
 from rich.console import Console
 
 from tests.bench import records
+from tests.bench.admitting import SERVICES, answers_apart
 from tests.bench.compiling import Shape, gateway_figures, sidecar_figures
 from tests.bench.ingesting import ingest_apart
 from tests.bench.real_envoy import served_figures
 from tests.bench.scenario import EVENTS, Plan, Scenario
 
-PARTS: Final = ("compiler", "ingest", "memory", "server", "envoy", "demo")
+PARTS: Final = ("compiler", "ingest", "admission", "memory", "server", "envoy", "demo")
 IDLE: Final = 0.5  # load average above which figures are not worth much
 ALL_EVENTS: Final = (*EVENTS, "churn")
 out = Console(highlight=False, width=180)
@@ -106,6 +107,7 @@ def main(
     runs: dict[str, Iterable[Callable[[], records.Record]]] = {
         "compiler": (partial(_compiler, size, repetitions) for size in compiled),
         "ingest": (partial(_ingest, count) for count in objects),
+        "admission": (_admission,),
         "memory": (partial(_memory, replace(plan, services=services, clients=clients)) for services, clients in memory_sizes),
         "server": (partial(_server, replace(plan, services=services, clients=clients)) for services, clients in sizes),
         "envoy": (partial(_envoy, replace(plan, services=services, clients=clients)) for services, clients in envoy_sizes),
@@ -135,6 +137,13 @@ def _ingest(count: int) -> records.Record:
     record = records.new_record("ingest", {"objects": count})
     record["figures"] = ingest_apart(count)
     out.print(f"ingest {count}: {record['figures']}")
+    return record
+
+
+def _admission() -> records.Record:
+    record = records.new_record("admission", {"objects": 2 * SERVICES})
+    record["figures"] = answers_apart()
+    out.print(f"admission {2 * SERVICES}: {record['figures']}")
     return record
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,10 @@ async def test_it_knows_what_the_control_plane_has_and_ends_with_the_block() -> 
     """Each change counts for the next answer; afterwards nobody listens."""
     cluster, source = Cluster(), MemorySource(service("ratings"))
     webhook = Webhook(WebhookOptions("meshctl", "mesh", "127.0.0.1", 0), cluster, cluster, ManualClock())
+    before = sys.getswitchinterval()
     async with ControlPlane(Settings(), [source]) as plane, beside(plane, webhook):
         await plane.settled()
+        assert sys.getswitchinterval() <= 0.0011
         while True:  # the server starts when there is a certificate
             try:
                 assert len(await warnings_of(webhook)) == 1
@@ -37,6 +40,7 @@ async def test_it_knows_what_the_control_plane_has_and_ends_with_the_block() -> 
         source.apply(service("reviews"))
         await plane.settled()
         assert await warnings_of(webhook) == []
+    assert sys.getswitchinterval() == before
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", webhook.port))
 
