@@ -8,13 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from meshctl_operator.xds.resources import TypeUrl
 from tests.support.ads_bootstrap import ads_bootstrap
@@ -22,6 +19,7 @@ from tests.support.api_server import ApiServer, free_port
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.meshes import RawObject, endpoints, istio, service
 from tests.support.operator_process import next_event, serving
+from tests.support.upstreams import upstream
 from tests.support.xds_client import XdsClient
 
 pytestmark = pytest.mark.apiserver
@@ -59,25 +57,6 @@ async def test_services_and_endpoints_reach_a_proxy(server: ApiServer) -> None:
             await proxy.wait_for(lambda: addresses() == ["10.1.0.1"])
             server.apply(endpoints("a", "10.1.0.2", "10.1.0.3", port=80))
             await proxy.wait_for(lambda: addresses() == ["10.1.0.2", "10.1.0.3"])
-
-
-@asynccontextmanager
-async def upstream(answer: str) -> AsyncIterator[int]:
-    """Run a web server on loopback that always says the same; yields its port."""
-
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response(text=answer)
-
-    application = web.Application()
-    application.router.add_get("/", handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
 
 
 def external(name: str, port: int) -> RawObject:
