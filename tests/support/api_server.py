@@ -44,10 +44,12 @@ class ApiServer:
     Args:
         folder: where data, certificates and logs are kept; made if absent.
         tokens: further tokens, each with the name of its user: what that user may do is for RBAC to say.
+        audited: whether every request is written down, for ``requests_of`` to tell.
     """
 
-    def __init__(self, folder: Path, *, tokens: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *, tokens: Mapping[str, str] | None = None, audited: bool = False) -> None:
         self.folder = folder
+        self._audited = audited
         self.binaries: KubeBinaries = ensure()
         self._tokens = dict(tokens or {})
         self._etcd: subprocess.Popen[bytes] | None = None
@@ -107,6 +109,16 @@ class ApiServer:
             "--etcd-compaction-interval=0",  # tests compact when they want to
             "--shutdown-delay-duration=0s",
         ]
+        if self._audited:
+            policy = {
+                "apiVersion": "audit.k8s.io/v1",
+                "kind": "Policy",
+                "omitStages": ["RequestReceived"],
+                "rules": [{"level": "Metadata"}],
+            }
+            (self.folder / "audit-policy.yaml").write_text(yaml.safe_dump(policy))
+            command += [f"--audit-policy-file={self.folder / 'audit-policy.yaml'}", f"--audit-log-path={self.folder / 'audit.log'}"]
+            command += ["--audit-log-mode=blocking"]
         self._server = self._run(command, "kube-apiserver.log")
         self._wait(self._is_ready, self._server, "kube-apiserver.log", "the API server is ready")
 
@@ -172,6 +184,11 @@ class ApiServer:
         compacted = urllib3.request("POST", f"{url}/compaction", json={"revision": revision, "physical": True}, timeout=10.0)
         assert compacted.status == 200, compacted.data
 
+    def requests_of(self, user: str) -> list[Any]:
+        """Return what a user has asked for so far, with the answers: the events of the audit log."""
+        events = map(json.loads, (self.folder / "audit.log").read_text().splitlines())
+        return [event for event in events if event["user"]["username"] == user]
+
     # -- clients ----------------------------------------------------------------------------------------------------------------------
 
     def kubeconfig(self, *, token: str = ADMIN_TOKEN, server: str | None = None, name: str = "kubeconfig") -> Path:
@@ -229,6 +246,13 @@ class ApiServer:
                 answer = self.request("PATCH", f"{path}/status", {"status": given["status"]}, content="application/merge-patch+json")
             stored.append(answer)
         return stored
+
+    def account(self, name: str, namespace: str) -> str:
+        """Create a service account and return a token of it."""
+        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+        answer = self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", request)
+        return str(answer["status"]["token"])
 
     def delete(self, given: RawObject) -> None:
         """Delete an object."""
