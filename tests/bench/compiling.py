@@ -1,7 +1,7 @@
 """What the compiler costs in process, without sockets: everything, one more view, and one changed object, in time and in recomputed nodes.
 
-Three shapes: a sidecar of the load mesh (services with a VirtualService and a DestinationRule each); a gateway with one host per
-VirtualService; a gateway where many VirtualServices share one host.
+The shapes: a sidecar of the load mesh (services with a VirtualService and a DestinationRule each); a gateway with one host per
+VirtualService; a gateway where many VirtualServices share one host; these two again with ten rules in each VirtualService.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, assert_never
 
 from meshctl_operator.apis.changes import Change
 from meshctl_operator.apis.decode import Skipped, decode
@@ -38,6 +38,12 @@ class Shape(StrEnum):
     SIDECAR = "sidecar"
     GATEWAY_HOSTS = "gateway-hosts"
     GATEWAY_SHARED = "gateway-shared"
+    GATEWAY_HOSTS_TEN = "gateway-hosts-ten-rules"
+    GATEWAY_SHARED_TEN = "gateway-shared-ten-rules"
+
+
+GATEWAYS: Final = tuple(shape for shape in Shape if shape is not Shape.SIDECAR)
+TEN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +143,30 @@ class Bench:
                 for number in range(mesh.services):
                     yield mesh.service_entry(number)
                     yield self.host_route(number, 80)
-            case Shape.GATEWAY_SHARED:
+            case Shape.GATEWAY_HOSTS_TEN:
+                yield gateway(GATEWAY, ["*"])
+                yield mesh.service_entry(0)
+                yield from (self.route(number, 1) for number in range(mesh.services))
+            case Shape.GATEWAY_SHARED | Shape.GATEWAY_SHARED_TEN:
                 yield gateway(GATEWAY, [SHARED_HOST])
                 yield mesh.service_entry(0)
-                for number in range(mesh.services):
-                    yield self.shared_route(number, 1)
+                yield from (self.route(number, 1) for number in range(mesh.services))
+            case _:
+                assert_never(self.shape)
+
+    def route(self, number: int, changed: int) -> RawObject:
+        """Return one of the VirtualServices of a gateway; ``changed`` makes it another one than before."""
+        match self.shape:
+            case Shape.SIDECAR | Shape.GATEWAY_HOSTS:
+                return self.host_route(number, changed)
+            case Shape.GATEWAY_SHARED:
+                return self.shared_route(number, changed)
+            case Shape.GATEWAY_SHARED_TEN:
+                return self.shared_route(number, changed, TEN)
+            case Shape.GATEWAY_HOSTS_TEN:
+                return path_route(number, self.mesh.host(number), GATEWAY, self.mesh.host(0), changed, TEN)
+            case _:
+                assert_never(self.shape)
 
     def host_route(self, number: int, weight: int) -> RawObject:
         """Return the VirtualService of a service, bound to the gateway."""
@@ -149,9 +174,9 @@ class Bench:
         spec = {name: value for name, value in document["spec"].items() if name != "exportTo"}
         return {**document, "spec": {**spec, "gateways": [f"istio-system/{GATEWAY}"]}}
 
-    def shared_route(self, number: int, seconds: int) -> RawObject:
+    def shared_route(self, number: int, seconds: int, rules: int = 6) -> RawObject:
         """Return one of the VirtualServices that share a host; ``seconds`` is its timeout."""
-        return path_route(number, SHARED_HOST, GATEWAY, self.mesh.host(0), seconds)
+        return path_route(number, SHARED_HOST, GATEWAY, self.mesh.host(0), seconds, rules)
 
 
 def decoded(objects: Iterable[RawObject]) -> list[tuple[str, Change]]:
@@ -200,9 +225,8 @@ def gateway_figures(shape: Shape, size: int, repetitions: int) -> dict[str, Any]
 def _gateway_costs(bench: Bench, times: range) -> dict[str, Cost]:
     colds = _colds(bench)
     figures = {name: median(cost[name] for cost in colds) for name in ("apply", "cold")}
-    changed = bench.host_route if bench.shape is Shape.GATEWAY_HOSTS else bench.shared_route
     figures["warm"] = bench.serve(bench.proxy(number=2))
-    figures["route"] = median(bench.change(changed(n, 20 + n)) for n in times)
+    figures["route"] = median(bench.change(bench.route(n, 20 + n)) for n in times)
     figures["endpoint"] = median(bench.change(bench.mesh.service_entry(0, {3: f"10.250.{n}.1"})) for n in times)
     return figures
 

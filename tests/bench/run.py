@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tests.bench import records
 from tests.bench.admitting import SERVICES, answers_apart
-from tests.bench.compiling import Shape, gateway_figures, sidecar_figures
+from tests.bench.compiling import GATEWAYS, Shape, gateway_figures, sidecar_figures
 from tests.bench.ingesting import ingest_apart
 from tests.bench.real_envoy import served_figures
 from tests.bench.scenario import EVENTS, Plan, Scenario
@@ -124,7 +124,7 @@ def main(
 def _compiler(size: int, repetitions: int) -> records.Record:
     record = records.new_record("compiler", {"services": size})
     record["shapes"] = {Shape.SIDECAR: sidecar_figures(size, repetitions)}
-    for shape in (Shape.GATEWAY_HOSTS, Shape.GATEWAY_SHARED):
+    for shape in GATEWAYS:
         record["shapes"][shape] = gateway_figures(shape, size, repetitions)
     for shape, figures in record["shapes"].items():
         out.print(f"compiler {size} {shape}: {figures['resources']} resources")

@@ -122,15 +122,15 @@ def gateway(name: str, hosts: list[str]) -> RawObject:
     return {"apiVersion": API, "kind": "Gateway", "metadata": {"name": name, "namespace": "istio-system"}, "spec": spec}
 
 
-def path_route(number: int, host: str, gateway_name: str, destination: str, weight: int = 100) -> RawObject:
-    """Return a VirtualService that adds prefixes of its own to a host that many share on a gateway."""
+def path_route(number: int, host: str, gateway_name: str, destination: str, weight: int = 100, rules: int = 6) -> RawObject:
+    """Return a VirtualService that adds prefixes of its own, one for each rule, to a host that many may share on a gateway."""
     routes = [
         {
             "match": [{"uri": {"prefix": f"/team-{number}/{index}"}}],
             "timeout": f"{weight}s",
             "route": [{"destination": {"host": destination, "port": {"number": PORT}}}],
         }
-        for index in range(6)
+        for index in range(rules)
     ]
     meta = {"name": f"path-{number}", "namespace": "istio-system"}
     spec = {"hosts": [host], "gateways": [gateway_name], "http": routes}
