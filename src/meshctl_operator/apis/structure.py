@@ -167,6 +167,8 @@ class StructureReport:
                 return (self.code or codes.BAD_DURATION).error(self.subject, path, f"{value} is not a duration", hint=hint)
             case "value_error" if place is not None and place.shape is Shape.MESSAGE:
                 return (self.code or codes.ONE_OF).error(self.subject, path, str(detail["ctx"]["error"]))
+            case "value_error" if place is not None and place.shape is Shape.TEXT:
+                return (self.code or codes.BAD_VALUE).error(self.subject, path, f"{value} {detail['ctx']['error']}")
             case _:
                 message, hint = _mismatch(detail, place, value)
                 return (self.code or codes.BAD_VALUE).error(self.subject, path, message, hint=hint)

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
 
 from meshctl_operator.apis.core.views import FrozenMap, KubernetesView
+from meshctl_operator.base.hostname import is_ip
+
+_HEADLESS: Final = "None"
+
+
+def _virtual_address(text: str) -> str:
+    """Files say what they like: an address that is none would become the address of a listener."""
+    if text and text != _HEADLESS and not is_ip(text):
+        msg = "is no IP address"
+        raise ValueError(msg)
+    return text
+
+
+VirtualAddress = Annotated[str, AfterValidator(_virtual_address)]
+"""An IP address, ``None`` or nothing."""
 
 
 class ServicePort(KubernetesView):
@@ -41,8 +58,8 @@ class ServiceSpec(KubernetesView):
     """The ``spec`` of a Service, with its status."""
 
     type: str = "ClusterIP"
-    cluster_ip: str = Field(default="", alias="clusterIP")
-    cluster_ips: tuple[str, ...] = Field(default=(), alias="clusterIPs")
+    cluster_ip: VirtualAddress = Field(default="", alias="clusterIP")
+    cluster_ips: tuple[VirtualAddress, ...] = Field(default=(), alias="clusterIPs")
     external_name: str = ""
     external_ips: tuple[str, ...] = Field(default=(), alias="externalIPs")
     ports: tuple[ServicePort, ...] = ()
@@ -55,7 +72,7 @@ class ServiceSpec(KubernetesView):
     @property
     def is_headless(self) -> bool:
         """Whether the service has no virtual address, by ``clusterIP: None``."""
-        return self.cluster_ip == "None"
+        return self.cluster_ip == _HEADLESS
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from meshctl_operator.apis.changes import Rejected, Upsert
 from meshctl_operator.apis.core.service import ServiceSpec
+from meshctl_operator.apis.decode import decode
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,25 @@ def test_addresses(spec: dict[str, object], addresses: tuple[str, ...], headless
     """Virtual addresses come from clusterIPs, then clusterIP; a headless service has none."""
     service = ServiceSpec.model_validate(spec)
     assert (service.addresses, service.is_headless) == (addresses, headless)
+
+
+def test_address_that_is_none() -> None:
+    """What is no address is refused, with its place; without rules the Service has no address."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": {"clusterIP": "a.b", "clusterIPs": ["10.0.0.1", "x"]},
+    }
+    refused = decode(document)
+    assert isinstance(refused, Rejected)
+    assert [(found.path, found.message) for found in refused.diagnostics] == [
+        ("spec.clusterIP", '"a.b" is no IP address'),
+        ("spec.clusterIPs[1]", '"x" is no IP address'),
+    ]
+    kept = decode(document, validate=False)
+    assert isinstance(kept, Upsert)
+    assert kept.object.spec.addresses == ("10.0.0.1",)
 
 
 def test_ports() -> None:
