@@ -30,6 +30,14 @@ def is_ip(host: str) -> bool:
     return True
 
 
+def canonical_ip(address: str) -> str:
+    """Return an address in its usual spelling: IPv6 compressed, IPv4 within IPv6 (``::ffff:10.0.0.1``), which nobody can listen on, as IPv4."""
+    if ":" not in address:
+        return address
+    found = ipaddress.IPv6Address(address)
+    return str(found.ipv4_mapped or found)
+
+
 def subset_of(host: str, other: str) -> bool:
     """Tell whether every name that ``host`` stands for is covered by ``other``: ``a.b.com`` by ``*.b.com``, all by ``*``."""
     if is_wildcard(host):

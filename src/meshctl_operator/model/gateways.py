@@ -16,7 +16,7 @@ from meshctl_operator.apis.networking.common import ServerTls, ServerTlsMode
 from meshctl_operator.apis.networking.gateway import GatewaySpec, Server
 from meshctl_operator.apis.validation.primitives import is_unix_address
 from meshctl_operator.base.diagnostics import Diagnostic
-from meshctl_operator.base.hostname import is_ip
+from meshctl_operator.base.hostname import canonical_ip, is_ip
 from meshctl_operator.base.labels import Labels, selects
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.incremental.context import Context
@@ -257,7 +257,7 @@ class _Merge:
             return bind
         if self.view.local is not None:
             return self.view.local.address
-        return bind or ("::" if self.view.ipv6 else "0.0.0.0")  # noqa: S104  (a gateway listens on every address)
+        return canonical_ip(bind) if bind else "::" if self.view.ipv6 else "0.0.0.0"  # noqa: S104  (a gateway listens on every address)
 
     def _conflict(self, server: GatewayServer) -> Diagnostic | None:
         key = (server.address, server.port)

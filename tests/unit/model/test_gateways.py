@@ -154,6 +154,13 @@ def test_other_bind_is_another_listener() -> None:
     assert [(server.address, server.route_name) for server in merged.servers] == [("10.0.0.1", "http.80.10.0.0.1"), ("0.0.0.0", None)]
 
 
+@pytest.mark.parametrize(("bind", "address"), [("::ffff:10.0.0.1", "10.0.0.1"), ("FD00:0::1", "fd00::1"), ("10.0.0.1", "10.0.0.1")])
+def test_spelling_of_a_bind_address(bind: str, address: str) -> None:
+    """However an address is spelt, it is one listener; IPv4 in the clothes of IPv6 is IPv4, since no socket takes the other."""
+    merged = merge(gateway(http(extra=f', bind: "{bind}"')))
+    assert [server.address for server in merged.servers] == [address]
+
+
 def test_wildcard_bind_is_the_same_listener() -> None:
     """Binding to 0.0.0.0 in words is the same listener as binding to nothing, with one set of routes."""
     merged = merge(gateway(http(), http(hosts="[a.com]", extra=", bind: 0.0.0.0")))
