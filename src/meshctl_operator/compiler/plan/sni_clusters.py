@@ -13,7 +13,7 @@ from meshctl_operator.compiler.plan.clusters import clients, plan_service_cluste
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.gateways import GatewayServer, merged_gateway
-from meshctl_operator.model.services import Service, visible_services
+from meshctl_operator.model.services import Service, service, visible_services
 from meshctl_operator.model.views import GatewayView, OutboundView
 
 MESH_PROTOCOLS: Final = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
@@ -21,13 +21,14 @@ MESH_PROTOCOLS: Final = ("istio", "istio-peer-exchange", "istio-http/1.0", "isti
 
 
 def passed_services(ctx: Context, namespace: str, server: GatewayServer) -> tuple[Service, ...]:
-    """Return the services of the mesh that the server covers, each host once; no server name spells out a wildcard (tracked)."""
-    found: dict[str, Service] = {}
-    for service in ctx.derive(visible_services, namespace):
-        covered = not service.mesh_external and not is_wildcard(service.host)
-        if covered and any(subset_of(service.host, host) for host in server.sni_hosts):
-            found.setdefault(service.host, service)
-    return tuple(found.values())
+    """Return the services of the mesh that the server covers; no server name spells out a wildcard (tracked).
+
+    Of several with one host it is the one that the gateway's other clusters of the host are made of.
+    """
+    hosts = dict.fromkeys(found.host for found in ctx.derive(visible_services, namespace))
+    covered = (host for host in hosts if not is_wildcard(host) and any(subset_of(host, name) for name in server.sni_hosts))
+    known = (ctx.derive(service, namespace, host) for host in covered)
+    return tuple(found for found in known if found is not None and not found.mesh_external)
 
 
 def plan_sni_clusters(ctx: Context, outbound: OutboundView, gateway: GatewayView) -> tuple[Planned[ClusterInput], ...]:
@@ -36,9 +37,9 @@ def plan_sni_clusters(ctx: Context, outbound: OutboundView, gateway: GatewayView
     They share the endpoints of the clusters that they are made after (tracked).
     """
     servers = [server for server in ctx.derive(merged_gateway, gateway).servers if server.passes_to_services]
-    services = {service.host: service for server in servers for service in passed_services(ctx, gateway.namespace, server)}
+    services = {found.host: found for server in servers for found in passed_services(ctx, gateway.namespace, server)}
     client = clients(outbound)[0]
-    return tuple(_for_sni(plan) for service in services.values() for plan in plan_service_clusters(ctx, client, service).value)
+    return tuple(_for_sni(plan) for found in services.values() for plan in plan_service_clusters(ctx, client, found).value)
 
 
 def _for_sni(plan: Planned[ClusterInput]) -> Planned[ClusterInput]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshctl_operator.base.labels import freeze
+from meshctl_operator.compiler.inputs.clusters import Discovery
 from meshctl_operator.compiler.inputs.listeners import TcpProxyInput
 from meshctl_operator.compiler.plan.gateway_listeners import plan_gateway_listeners
 from meshctl_operator.compiler.plan.sni_clusters import MESH_PROTOCOLS, plan_sni_clusters
@@ -42,6 +43,20 @@ NAMES = ["outbound_.80_._.web.default.svc.cluster.local", "outbound_.80_.v1_.web
 def mesh(host: str = "outside.com", location: str = "MESH_INTERNAL") -> TextMesh:
     """Return the mesh with one more service."""
     return TextMesh(TEXT % (host, location))
+
+
+def test_one_host_declared_twice() -> None:
+    """Of two services with one host the chains lead to the one whose clusters the gateway has, so that there are endpoints for them."""
+    own = """
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: own, namespace: istio-system}
+spec: {hosts: [a.local], location: MESH_INTERNAL, resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+"""
+    twice = TextMesh(TEXT % ("a.local", "MESH_INTERNAL") + own)
+    found = {plan.input.name: plan.input for plan in twice.evaluate(plan_sni_clusters, OUTBOUND, GATEWAY)}
+    assert found["outbound_.80_._.a.local"].discovery is Discovery.STRICT_DNS
 
 
 def test_chains() -> None:
