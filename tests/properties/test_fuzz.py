@@ -70,11 +70,11 @@ def spoilt(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def survives(document: Any, *, compiles: bool) -> None:
-    """Decode with and without rules, and compile what was decoded, each within the limit."""
+    """Decode with and without rules, and compile what was decoded, each within the limit of CPU time: other work beside it takes none."""
     for validate in (True, False):
-        start = time.perf_counter()
+        start = time.thread_time()
         decoded = decode(document, validate=validate)
-        took = time.perf_counter() - start
+        took = time.thread_time() - start
         assert took < LIMIT, f"decoding took {took:.1f} s"
         if not compiles or not isinstance(decoded, Upsert):
             continue
@@ -83,12 +83,12 @@ def survives(document: Any, *, compiles: bool) -> None:
             world.compile(proxy)
         change = change_of(document, validate=validate)
         assert change is not None
-        start = time.perf_counter()
+        start = time.thread_time()
         world.apply(settings_change({}), change)
         for proxy in PROXIES:
             world.compile(proxy)
         world.findings()
-        took = time.perf_counter() - start
+        took = time.thread_time() - start
         assert took < LIMIT, f"compiling took {took:.1f} s"
 
 
@@ -113,6 +113,7 @@ def test_any_spec(kind: str, spec: Any) -> None:
     survives(document, compiles=True)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a failing example, which would hide what failed
 @settings(phases=[Phase.generate])  # making such documents smaller takes minutes
 @given(spoilt())
 def test_spoilt_rules(document: dict[str, Any]) -> None:
