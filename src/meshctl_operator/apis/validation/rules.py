@@ -10,7 +10,7 @@ from meshctl_operator.apis.meta import ConfigObject
 from meshctl_operator.apis.validation.destination_rule import check_destination_rule
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.gateway import check_gateway
-from meshctl_operator.apis.validation.service_entry import check_service_entry
+from meshctl_operator.apis.validation.service_entry import check_service_entry, check_service_entry_labels
 from meshctl_operator.apis.validation.sidecar import check_sidecar
 from meshctl_operator.apis.validation.virtual_service import check_virtual_service
 from meshctl_operator.apis.validation.workload_entry import check_workload_entry
@@ -33,3 +33,5 @@ def check(obj: ConfigObject[Any], findings: Findings) -> None:
     rule = RULES.get(obj.kind)
     if rule is not None:
         rule(obj.spec, findings)
+    if obj.kind is Kind.SERVICE_ENTRY:
+        check_service_entry_labels(obj.spec, obj.meta.labels, findings)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from meshctl_operator.apis.networking.service_entry import Resolution, ServiceEntrySpec, ServicePort
+from meshctl_operator.apis.networking.service_entry import Location, Resolution, ServiceEntrySpec, ServicePort
 from meshctl_operator.apis.networking.workload_entry import WorkloadEntrySpec
 from meshctl_operator.apis.validation import codes
 from meshctl_operator.apis.validation.findings import Findings
@@ -24,6 +25,7 @@ from meshctl_operator.apis.validation.primitives import (
 )
 from meshctl_operator.apis.validation.workload_entry import UNIX, check_workload
 
+_WAYPOINT: Final = "istio.io/use-waypoint"
 _MAX_LIST: Final = 256
 _MAX_ENDPOINTS: Final = 4096
 _MAX_ADDRESS: Final = 64
@@ -49,6 +51,13 @@ def check_service_entry(spec: ServiceEntrySpec, findings: Findings) -> None:
         if spec.resolution is Resolution.NONE:
             message = "has no effect with resolution NONE, which sends traffic to the address that the client asked for"
             findings.warn(codes.DOUBTFUL_SE, "spec.workloadSelector", message, hint="use resolution STATIC")
+
+
+def check_service_entry_labels(spec: ServiceEntrySpec, labels: Mapping[str, str], findings: Findings) -> None:
+    """Check what the labels of a ServiceEntry go with."""
+    if _WAYPOINT in labels and spec.resolution is Resolution.DYNAMIC_DNS and spec.location is Location.MESH_INTERNAL:
+        message = f"MESH_INTERNAL is not allowed with resolution DYNAMIC_DNS and the label {_WAYPOINT}"
+        findings.error(codes.BAD_RESOLUTION, "spec.location", message, hint="use MESH_EXTERNAL")
 
 
 def _check_hosts(spec: ServiceEntrySpec, findings: Findings) -> None:
@@ -174,6 +183,19 @@ def _check_traffic(spec: ServiceEntrySpec, findings: Findings) -> None:
     if is_tcp_only and not spec.addresses:
         hint = "add addresses"
         findings.warn(codes.DOUBTFUL_SE, "spec.addresses", "is empty: any TCP traffic to these ports is taken for this service", hint=hint)
+
+    shares = len(spec.hosts) > 1 and bool(spec.addresses) and spec.resolution.is_dns
+    if shares and any(_is_tcp(port) for port in spec.ports):
+        message, hint = (
+            f"is shared by {len(spec.hosts)} hosts: by address alone they cannot be told apart",
+            "write one ServiceEntry for each host",
+        )
+        findings.warn(codes.DOUBTFUL_SE, "spec.addresses", message, hint=hint)
+
+
+def _is_tcp(port: ServicePort) -> bool:
+    protocol = protocol_of(port.protocol)
+    return protocol is not None and protocol not in HTTP_FAMILY | {"UDP"}
 
 
 def _is_plain_tcp(port: ServicePort) -> bool:

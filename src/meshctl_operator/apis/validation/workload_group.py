@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from meshctl_operator.apis.networking.workload_group import ReadinessProbe, WorkloadGroupSpec
 from meshctl_operator.apis.validation import codes
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.primitives import check_labels, check_port, is_header_name
 from meshctl_operator.apis.validation.workload_entry import check_workload
 
+_MAX_ENTRIES: Final = 256
+
 
 def check_workload_group(spec: WorkloadGroupSpec, findings: Findings) -> None:
     """Check a WorkloadGroup alone."""
     if spec.metadata is not None:
         check_labels(spec.metadata.labels, "spec.metadata.labels", findings)
+        for name, entries in (("labels", spec.metadata.labels), ("annotations", spec.metadata.annotations)):
+            if len(entries) > _MAX_ENTRIES:
+                message = f"has {len(entries)} entries, at most {_MAX_ENTRIES} are allowed"
+                findings.error(codes.BAD_GROUP, f"spec.metadata.{name}", message)
     if spec.template is None:
         findings.error(codes.BAD_GROUP, "spec.template", "is required", hint="write template: {} at least")
     else:

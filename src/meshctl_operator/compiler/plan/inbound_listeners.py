@@ -6,6 +6,7 @@ The mesh has no mutual TLS yet, so every chain is of the shape that Istio gives 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Final, assert_never
 
 from meshctl_operator.base.diagnostics import Compiled, Diagnostic
@@ -99,9 +100,12 @@ def _ingress_port(ctx: Context, ingress: Ingress) -> _Port:
 
 
 def _bound(ctx: Context, view: InboundView, port: _Port) -> Planned[ListenerInput]:
-    """Return the listener of one port that the Sidecar has bound, on its own address or on any."""
+    """Return the listener of one port that the Sidecar has bound: where it says, else on the workload's own address.
+
+    On any address it would be in the way of an application that listens on the same port of the loopback address.
+    """
     settings = ctx.derive(listener_settings)
-    address = port.address or view.families.wildcard
+    address = port.address or next(filter(_is_unicast, view.ips), view.families.wildcard)
     sniffed = port_class(port.protocol) is PortClass.AUTO
     chains, policies = _target_chains(ctx, view, port, address, destination_port=0)
     listener = ListenerInput(
@@ -117,6 +121,12 @@ def _bound(ctx: Context, view: InboundView, port: _Port) -> Planned[ListenerInpu
         access_log=settings.access_log,
     )
     return planned(listener, (port.source, *policies))
+
+
+def _is_unicast(ip: str) -> bool:
+    """Tell whether others can reach an address: neither loopback, nor link-local, nor unspecified."""
+    found = ip_address(ip)
+    return not (found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast)
 
 
 def _capture(ctx: Context, view: InboundView, ports: tuple[_Port, ...]) -> Planned[ListenerInput]:

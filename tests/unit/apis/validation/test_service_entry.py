@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.documents import errors_of, findings_of, warnings_of
+from meshctl_operator.apis.decode import decode
+from tests.support.documents import document, errors_of, findings_of, warnings_of
 
 HTTP = "ports: [{number: 80, name: http, protocol: HTTP}]"
 TCP = "ports: [{number: 9, name: tcp, protocol: TCP}]"
@@ -119,6 +120,11 @@ WARNED = {
     "partial wildcard": (f"{{hosts: ['*foo.com'], {HTTP}}}", "MC1401", "spec.hosts[0]"),
     "tcp without address": (f"{{hosts: [a.com], {TCP}, resolution: DNS}}", "MC1406", "spec.addresses"),
     "selector without effect": (f"{{hosts: [a.com], {HTTP}, workloadSelector: {{labels: {{a: b}}}}}}", "MC1406", "spec.workloadSelector"),
+    "several hosts at one address": (
+        "{hosts: [a.com, b.com], addresses: [10.0.0.1], ports: [{number: 443, name: a, protocol: TLS}], resolution: DNS}",
+        "MC1406",
+        "spec.addresses",
+    ),
     "selector of everything": (
         f"{{hosts: [a.com], {HTTP}, resolution: STATIC, workloadSelector: {{}}}}",
         "MC1031",
@@ -149,3 +155,11 @@ def test_warned(spec: str, code: str, path: str) -> None:
 def test_a_plain_entry_gives_no_findings() -> None:
     """A usual ServiceEntry is accepted without a word."""
     assert findings_of("ServiceEntry", ACCEPTED["external name"]) == ()
+
+
+@pytest.mark.parametrize(("location", "errors"), [("MESH_INTERNAL", [("MC1405", "spec.location")]), ("MESH_EXTERNAL", [])])
+def test_a_waypoint_resolves_no_hosts_of_the_mesh(location: str, errors: list[tuple[str, str]]) -> None:
+    """A label counts as well."""
+    raw = document("ServiceEntry", f"{{hosts: ['*.a.com'], {HTTP}, resolution: DYNAMIC_DNS, location: {location}}}")
+    raw["metadata"]["labels"] = {"istio.io/use-waypoint": "w"}
+    assert [(finding.code, finding.path) for finding in decode(raw).diagnostics] == errors

@@ -31,6 +31,12 @@ REJECTED = {
     "command": ("{template: {}, probe: {exec: {}}}", "MC1511", "spec.probe.exec.command"),
 }
 
+REJECTED["too many annotations"] = (
+    f"{{metadata: {{annotations: {{{', '.join(f'a{number}: b' for number in range(257))}}}}}, template: {{}}}}",
+    "MC1510",
+    "spec.metadata.annotations",
+)
+
 
 @pytest.mark.parametrize("spec", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted(spec: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.base.diagnostics import Compiled
 from meshctl_operator.base.labels import freeze
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.compiler.emit.listeners import emit_listener
 from meshctl_operator.compiler.inputs.listeners import ListenerInput
 from meshctl_operator.compiler.inputs.planned import Planned
@@ -197,3 +200,25 @@ def test_protocols_of_two_services() -> None:
 def test_provenance() -> None:
     """The services that are served stand in the provenance."""
     assert [str(key) for key in plan(HTTP).value[0].provenance] == ["Service/default/web"]
+
+
+@pytest.mark.parametrize(
+    ("ips", "bind", "address"),
+    [
+        (("10.1.0.1",), "", "10.1.0.1"),
+        (("10.1.0.1",), "bind: 127.0.0.2,", "127.0.0.2"),
+        (("127.0.0.1",), "", "0.0.0.0"),
+        (("fe80::1", "fd00::1"), "", "fd00::1"),
+    ],
+)
+def test_where_a_port_of_the_sidecar_is_bound(ips: tuple[str, ...], bind: str, address: str) -> None:
+    """On the workload's own address: the loopback address is left to the application, which may listen on the same port."""
+    text = f"""
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {{name: own, namespace: default}}
+spec: {{ingress: [{{port: {{number: 9080, protocol: HTTP, name: http}}, {bind} defaultEndpoint: "127.0.0.1:9080"}}]}}
+"""
+    of = replace(view(InterceptionMode.NONE), ips=ips, sidecar=ObjectKey(Kind.SIDECAR, "default", "own"))
+    (listener,) = TextMesh(text).evaluate(plan_inbound_listeners, of).value
+    assert (listener.input.address, listener.input.name) == (address, f"{address}_9080")
