@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -30,6 +30,8 @@ def figures(record: Record) -> Iterator[tuple[str, float, bool]]:
                 for step, cost in found["steps"].items():
                     yield f"{shape} {step} ms", cost["ms"], True
                     yield f"{shape} {step} nodes", cost["nodes"], False
+        case "clusters":
+            yield from _clusters(record["figures"])
         case "ingest":
             for name, value in record["figures"].items():
                 if name not in {"objects", "bytes"}:
@@ -44,6 +46,16 @@ def figures(record: Record) -> Iterator[tuple[str, float, bool]]:
         case "envoy":
             for name in _TIMES:
                 yield f"served {name} ms", record["figures"]["served_ms"][name], True
+
+
+def _clusters(figures: Mapping[str, Any]) -> Iterator[tuple[str, float, bool]]:
+    """Yield time and nodes of each step, and the bytes of each view."""
+    for step, cost in figures["steps"].items():
+        yield f"{step} ms", cost["ms"], True
+        yield f"{step} nodes", cost["nodes"], False
+    for view, found in figures["views"].items():
+        for name, each in found.items():
+            yield f"{view} {name} bytes", each["bytes"], False
 
 
 def _event(name: str, reports: list[Record]) -> Iterator[tuple[str, float, bool]]:

@@ -18,12 +18,13 @@ from rich.console import Console
 
 from tests.bench import records
 from tests.bench.admitting import SERVICES, answers_apart
+from tests.bench.clustering import cluster_figures
 from tests.bench.compiling import GATEWAYS, Shape, gateway_figures, sidecar_figures
 from tests.bench.ingesting import ingest_apart
 from tests.bench.real_envoy import served_figures
 from tests.bench.scenario import EVENTS, Plan, Scenario
 
-PARTS: Final = ("compiler", "ingest", "admission", "memory", "server", "envoy", "demo")
+PARTS: Final = ("compiler", "clusters", "ingest", "admission", "memory", "server", "envoy", "demo")
 IDLE: Final = 0.5  # load average above which figures are not worth much
 ALL_EVENTS: Final = (*EVENTS, "churn")
 out = Console(highlight=False, width=180)
@@ -71,6 +72,7 @@ _EVENTS: Final = _List("events", _one_of(ALL_EVENTS))
 @click.option("--sizes", type=_SIZES, default="100x100,1000x100,1000x500,1000x1000", help="Services x clients of the server part.")
 @click.option("--objects", type=_NUMBERS, default="1000,10000", help="Objects of the ingest part.")
 @click.option("--compile", "compiled", type=_NUMBERS, default="100,1000", help="Services of the compiler part.")
+@click.option("--clusters", "clusters", type=_NUMBERS, default="1000", help="Services (of ten pods) of the clusters part.")
 @click.option("--memory", "memory_sizes", type=_SIZES, default="100x500,1000x500", help="Services x clients of the memory part.")
 @click.option("--envoy", "envoy_sizes", type=_SIZES, default="1000x100", help="Services x clients beside the real Envoy.")
 @click.option("--events", type=_EVENTS, default=",".join(EVENTS), help="Events of the server part; there is also churn.")
@@ -88,6 +90,7 @@ def main(
     sizes: tuple[tuple[int, int], ...],
     objects: tuple[int, ...],
     compiled: tuple[int, ...],
+    clusters: tuple[int, ...],
     memory_sizes: tuple[tuple[int, int], ...],
     envoy_sizes: tuple[tuple[int, int], ...],
     events: tuple[str, ...],
@@ -106,6 +109,7 @@ def main(
     )  # each part fills in its sizes
     runs: dict[str, Iterable[Callable[[], records.Record]]] = {
         "compiler": (partial(_compiler, size, repetitions) for size in compiled),
+        "clusters": (partial(_clusters, size, repetitions) for size in clusters),
         "ingest": (partial(_ingest, count) for count in objects),
         "admission": (_admission,),
         "memory": (partial(_memory, replace(plan, services=services, clients=clients)) for services, clients in memory_sizes),
@@ -130,6 +134,18 @@ def _compiler(size: int, repetitions: int) -> records.Record:
         out.print(f"compiler {size} {shape}: {figures['resources']} resources")
         for step, cost in figures["steps"].items():
             out.print(f"  {step:18} {cost['ms']:10.2f} ms   1/{1 / cost['of_cold']:<7.0f} {cost['nodes']:6} nodes")
+    return record
+
+
+def _clusters(size: int, repetitions: int) -> records.Record:
+    record = records.new_record("clusters", {"services": size})
+    record["figures"] = cluster_figures(size, repetitions)
+    for namespace, found in record["figures"]["views"].items():
+        out.print(
+            f"clusters {size} {namespace}: " + ", ".join(f"{name} {each['resources']} of {each['bytes']} B" for name, each in found.items())
+        )
+    for step, cost in record["figures"]["steps"].items():
+        out.print(f"  {step:20} {cost['ms']:10.2f} ms   1/{1 / cost['of_cold']:<7.0f} {cost['nodes']:6} nodes")
     return record
 
 
