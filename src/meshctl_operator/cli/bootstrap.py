@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import click
 
-from meshctl_operator.base.errors import SettingsError
+from meshctl_operator.base.errors import MeshctlError, SettingsError
+from meshctl_operator.cli.pod_options import pod_options, pod_proxy
 from meshctl_operator.cli.proxy_options import described_proxy, input_options, proxy_options, read_inputs, refuse_shared_stdin
 
 _LAST_PORT: Final = 65_535
@@ -15,6 +17,7 @@ _LAST_PORT: Final = 65_535
 @click.command()
 @input_options
 @proxy_options
+@pod_options
 @click.option("--xds", default="127.0.0.1:15010", show_default=True, metavar="HOST:PORT", help="Where the control plane listens.")
 @click.option(
     "--admin-port", type=click.IntRange(0, _LAST_PORT), default=15000, show_default=True, help="Admin port on 127.0.0.1; 0 for any."
@@ -30,6 +33,7 @@ _LAST_PORT: Final = 65_535
     metavar="MIB",
     help="Memory near which requests are refused; 0 for no limit. Gateways have 1024 unless told otherwise, sidecars none.",
 )
+@click.option("--write", metavar="FILE", help="Write it there, not to standard output.")
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json", "text"]), default="yaml", show_default=True, help="Notation; text is YAML."
 )
@@ -40,12 +44,15 @@ def bootstrap(
     namespace: str,
     proxy: str | None,
     proxy_file: str | None,
+    pod: str | None,
+    pod_labels: str | None,
     xds: str,
     admin_port: int,
     status_port: int,
     prometheus_port: int,
     delta: bool,
     max_heap: int | None,
+    write: str | None,
     output: str,
 ) -> None:
     r"""Print the Envoy bootstrap of a proxy.
@@ -53,11 +60,12 @@ def bootstrap(
     \b
       envoy --config-yaml "$(meshctl bootstrap --proxy router:gw.istio-system --xds 127.0.0.1:15010)"
 
-    Config objects are optional: among them the workload of the name gives labels, address and service account.
+    Config objects are optional: among them the workload of the name gives labels, address and service account. In a pod, --pod TYPE reads
+    them from the downward API: POD_NAME, POD_NAMESPACE, INSTANCE_IPS, SERVICE_ACCOUNT; ISTIO_META_NAME=value is metadata of the node.
     """
     given = (*files, *paths)
     refuse_shared_stdin(given, proxy_file=proxy_file)
-    description = described_proxy(proxy, proxy_file, namespace)
+    description = pod_proxy(pod, pod_labels, proxy, proxy_file) or described_proxy(proxy, proxy_file, namespace)
     host, port = parse_address(xds)
     from meshctl_operator.bootstrap.bootstrap import bootstrap as write_bootstrap
     from meshctl_operator.bootstrap.bootstrap import to_json, to_yaml
@@ -85,7 +93,21 @@ def bootstrap(
         prometheus_port=prometheus_port,
     )
     message = write_bootstrap(options)
-    click.echo(to_json(message) if output == "json" else to_yaml(message), nl=output == "json")
+    text = to_json(message) + "\n" if output == "json" else to_yaml(message)
+    if write is None:
+        click.echo(text, nl=False)
+    else:
+        _write(Path(write), text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file for whoever starts Envoy. Raises MeshctlError where that is not possible."""
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise MeshctlError(
+            f"cannot write {path}: {error.strerror}", hint="give --write the path of a file in a folder that exists"
+        ) from error
 
 
 def parse_address(text: str) -> tuple[str, int]:
