@@ -30,12 +30,13 @@ fmt: $(VENV)/.dev ## Format the code and apply safe fixes
 golden: $(VENV)/.dev ## Rewrite the golden files from what the compiler says now; read the diff before you commit it
 	@$(BIN)/python -m pytest tests/golden --update-golden -q
 
-generate: $(VENV)/.dev ## Rewrite the CRDs and the reference pages under docs/reference
+generate: $(VENV)/.dev ## Rewrite the CRDs, the reference pages under docs/reference and the generated parts of the charts
 	@$(BIN)/python -m meshctl_operator.apis.crds crds
 	@$(BIN)/python -m meshctl_operator.apis.reference > docs/reference/fields.md
 	@$(BIN)/python -m meshctl_operator.cli.reference cli > docs/reference/cli.md
 	@$(BIN)/python -m meshctl_operator.cli.reference diagnostics > docs/reference/diagnostics.md
 	@$(BIN)/python -m meshctl_operator.cli.reference metrics > docs/reference/metrics.md
+	@$(BIN)/python -m deploy.generate
 
 bench: $(VENV)/.dev ## Run the benchmarks, some 15 minutes (ARGS="--help" says how to run less or more)
 	@$(BIN)/python -m tests.bench.run $(ARGS)

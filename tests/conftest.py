@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import kube_binaries, netns
+from tests.support import helm, kube_binaries, netns
 from tests.support.envoy_process import ISOLATION
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if os.environ.get("CI"):
             raise pytest.UsageError(reason)
         left_out.append(f"{_deselect(config, items, 'netns')} {reason}")
+    if any(item.get_closest_marker("helm") for item in items) and not helm.can_be_had():
+        reason = f"tests marked helm: there is no helm and no Go to build it; {kube_binaries.WAY_OUT}"
+        if os.environ.get("CI"):
+            raise pytest.UsageError(reason)
+        left_out.append(f"{_deselect(config, items, 'helm')} {reason}")
     if any(item.get_closest_marker("apiserver") for item in items) and not kube_binaries.can_be_had():
         reason = f"tests marked apiserver: there is no kube-apiserver and no Go to build it; {kube_binaries.WAY_OUT}"
         if os.environ.get("CI"):
@@ -47,11 +52,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the API server before the first test, if one needs it: that takes minutes, and no test may."""
-    if session.config.option.collectonly or not any(item.get_closest_marker("apiserver") for item in session.items):
+    """Build the API server and Helm before the first test, if one needs them: that takes minutes, and no test may."""
+    if session.config.option.collectonly:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    kube_binaries.ensure(reporter.write_line if reporter is not None else print)
+    tell = reporter.write_line if reporter is not None else print
+    if any(item.get_closest_marker("apiserver") for item in session.items):
+        kube_binaries.ensure(tell)
+    if any(item.get_closest_marker("helm") for item in session.items):
+        helm.ensure(tell)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -331,7 +332,7 @@ def object_path(given: RawObject) -> str:
     api_version, meta = given["apiVersion"], given["metadata"]
     known = {info.kind.value: info for info in KINDS.values()}.get(given["kind"])
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    plural = known.plural if known is not None else given["kind"].lower() + "s"
+    plural = known.plural if known is not None else re.sub("ys$", "ies", given["kind"].lower() + "s")
     namespaced = known.namespaced if known is not None else "namespace" in meta
     inside = f"/namespaces/{meta.get('namespace', 'default')}" if namespaced else ""
     return f"{root}{inside}/{plural}/{quote(meta['name'])}"
