@@ -13,6 +13,7 @@ from typing import Final
 import yaml
 
 from deploy.values_comments import read, schema, table
+from meshctl_operator.kube.admission.installation import webhook_configuration
 from meshctl_operator.kube.permissions import Rule, cluster_rules, namespace_rules, secret_rules
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -47,13 +48,25 @@ def _files() -> Iterator[tuple[Path, str]]:
         yield folder / "README.md", text
         yield folder / "values.schema.json", json.dumps(schema(values, f"Values of the chart {name}"), indent=2) + "\n"
     yield CHARTS / "meshctl" / "templates" / "_rules.tpl", "".join(_rules())
+    yield CHARTS / "meshctl" / "templates" / "_webhooks.tpl", "".join(_webhooks())
     for crd in sorted((ROOT / "crds").glob("*.yaml")):
         yield CHARTS / "meshctl-crds" / "files" / crd.name, crd.read_text()
 
 
+def _webhooks() -> Iterator[str]:
+    """Yield what the operator says of its webhook; the rest depends on the release."""
+    (hook,) = webhook_configuration("")["webhooks"]
+    same = {name: hook[name] for name in ("rules", "admissionReviewVersions", "matchPolicy", "sideEffects")}
+    yield "{{/* Generated from the webhook of the operator; do not edit. */}}\n"
+    yield '{{- define "meshctl.webhook.validation" -}}\n'
+    yield yaml.safe_dump(same, default_flow_style=None, sort_keys=False, width=1000)
+    yield f'{{{{- end -}}}}\n{{{{- define "meshctl.webhook.validation.path" -}}}}{hook["clientConfig"]["service"]["path"]}{{{{- end -}}}}\n'
+
+
 def _rules() -> Iterator[str]:
     """Yield the rules as named templates; names that depend on the release are left to Helm."""
-    everywhere, inside = cluster_rules('{{ include "meshctl.webhookConfiguration" . }}'), namespace_rules()
+    everywhere = cluster_rules('{{ include "meshctl.webhookConfiguration" . }}')
+    inside = namespace_rules(webhook_secret='{{ include "meshctl.webhookSecret" . }}')
     yield "{{/* Generated from the permissions of the operator; do not edit. */}}\n"
     yield from _template("cluster", (rule for rule in everywhere if not _is_for_webhook(rule)))
     yield from _template("secrets", secret_rules())

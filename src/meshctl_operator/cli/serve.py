@@ -235,7 +235,8 @@ def _admission(webhook: str, service: str | None, configuration: str | None) -> 
 
     host, _, port = webhook.rpartition(":")
     given = AdmissionSettings(host.strip("[]"), int(port))
-    return replace(given, service=service or given.service, configuration=configuration or given.configuration)
+    given = replace(given, configuration=configuration or given.configuration)
+    return given if service is None else replace(given, service=service, secret=f"{service}-webhook")
 
 
 def _webhook(options: ServeOptions, settings: Settings) -> Webhook | None:

@@ -17,6 +17,15 @@
 {{- printf "%s-%s" (include "meshctl.fullname" .) .Release.Namespace -}}
 {{- end -}}
 
+{{- define "meshctl.webhookConfiguration" -}}
+{{- include "meshctl.clusterName" . -}}-validation
+{{- end -}}
+
+{{/* The Secret with the certificate of the webhook, which the operator makes and renews. */}}
+{{- define "meshctl.webhookSecret" -}}
+{{- include "meshctl.fullname" . -}}-webhook
+{{- end -}}
+
 {{- define "meshctl.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "meshctl.fullname" .) .Values.serviceAccount.name -}}

@@ -62,5 +62,5 @@
 - apiGroups: ['']
   resources: [secrets]
   verbs: [get, update]
-  resourceNames: [meshctl-webhook]
+  resourceNames: ['{{ include "meshctl.webhookSecret" . }}']
 {{- end -}}
