@@ -66,7 +66,8 @@ def _webhooks() -> Iterator[str]:
 def _rules() -> Iterator[str]:
     """Yield the rules as named templates; names that depend on the release are left to Helm."""
     everywhere = cluster_rules('{{ include "meshctl.webhookConfiguration" . }}')
-    inside = namespace_rules(webhook_secret='{{ include "meshctl.webhookSecret" . }}')
+    named = '{{ include "meshctl.webhookSecret" . }}'
+    inside = namespace_rules(webhook_secret=named)
     yield "{{/* Generated from the permissions of the operator; do not edit. */}}\n"
     yield from _template("cluster", (rule for rule in everywhere if not _is_for_webhook(rule)))
     yield from _template("secrets", secret_rules())

@@ -34,7 +34,7 @@ def monitoring_crd(kind: str) -> RawObject:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """A cluster on which charts are installed; what a test installs it uninstalls."""
-    with api_server(tmp_path_factory.mktemp("charts"), crds=False) as server:
+    with api_server(tmp_path_factory.mktemp("charts"), crds=False, audited=True) as server:
         server.apply(monitoring_crd("ServiceMonitor"), monitoring_crd("PodMonitor"))
         for name in ("istio-system", "edge"):
             server.namespace(name)

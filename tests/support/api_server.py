@@ -177,6 +177,13 @@ class ApiServer:
                 raise ApiServerError(f"waited in vain until {what}:\n{(self.folder / log).read_text(errors='replace')[-LOG_TAIL:]}")
             time.sleep(POLL_INTERVAL)
 
+    def token(self, namespace: str, account: str, *audiences: str, seconds: int = 3600) -> str:
+        """Return a token of a service account, as a kubelet would get it for a pod."""
+        spec = {"expirationSeconds": seconds, **({"audiences": list(audiences)} if audiences else {})}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        answer = self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", body)
+        return str(answer["status"]["token"])
+
     def compact(self) -> None:
         """Let etcd forget everything but the present, so that older resource versions are gone (410)."""
         url = f"http://127.0.0.1:{self._etcd_port}/v3/kv"
@@ -356,9 +363,9 @@ def permissive_crd(info: KindInfo) -> RawObject:
 
 
 @contextmanager
-def api_server(folder: Path, *, crds: bool = True) -> Iterator[ApiServer]:
+def api_server(folder: Path, *, crds: bool = True, audited: bool = False) -> Iterator[ApiServer]:
     """Run an API server, with the CRDs of all routing kinds unless they are not wanted."""
-    with ApiServer(folder) as server:
+    with ApiServer(folder, audited=audited) as server:
         if crds:
             server.install()
         yield server
