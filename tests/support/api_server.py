@@ -366,6 +366,7 @@ def permissive_crd(info: KindInfo) -> RawObject:
 def api_server(folder: Path, *, crds: bool = True, audited: bool = False) -> Iterator[ApiServer]:
     """Run an API server, with the CRDs of all routing kinds unless they are not wanted."""
     with ApiServer(folder, audited=audited) as server:
+        server.namespace("istio-system")  # where the Lease of the leader is
         if crds:
             server.install()
         yield server

@@ -7,29 +7,38 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from meshctl_operator.kube.admission.installation import FailurePolicy, webhook_configuration
 from meshctl_operator.kube.permissions import WEBHOOK_CONFIGURATION
-from tests.support.api_server import ApiServer, ApiServerError
+from tests.support.api_server import ApiServer, ApiServerError, object_path
 from tests.support.documents import document
+from tests.support.meshes import RawObject
 
 NAMESPACE: Final = "istio-system"
 SERVICE: Final = "meshctl"
 CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 TRUSTED_TIMEOUT: Final = 60.0
+STATUS_TIMEOUT: Final = 20.0
+STATUS_POLL: Final = 0.02
 
 
 @contextmanager
-def serving(server: ApiServer, *arguments: str, context: str = "tests", kubeconfig: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def serving(
+    server: ApiServer,
+    *arguments: str,
+    context: str = "tests",
+    kubeconfig: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
     """Run ``serve`` on free ports for the length of a block."""
     command = [sys.executable, "-m", "meshctl_operator.cli.main", "serve", "--kubernetes", "--context", context, "-o", "json"]
     command += ["--xds", "127.0.0.1:0", "--http", "127.0.0.1:0", *arguments]
-    environment = {**os.environ, "KUBECONFIG": str(kubeconfig or server.kubeconfig())}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    variables = {**os.environ, "KUBECONFIG": str(kubeconfig or server.kubeconfig()), **(environment or {})}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
     try:
         yield process
     finally:
@@ -79,3 +88,21 @@ def asks_webhook(server: ApiServer) -> bool:
 def uninstall_webhook(server: ApiServer) -> None:
     """Let the API server ask nobody."""
     server.request("DELETE", f"{CONFIGURATIONS}/{WEBHOOK_CONFIGURATION}")
+
+
+def conditions(server: ApiServer, given: RawObject) -> dict[str, dict[str, Any]]:
+    """Return the conditions of an object by type, of its present generation alone."""
+    found = server.request("GET", object_path(given))
+    listed = (found.get("status") or {}).get("conditions") or []
+    return {entry["type"]: entry for entry in listed if entry.get("observedGeneration") == found["metadata"]["generation"]}
+
+
+def wait_for_condition(server: ApiServer, given: RawObject, of: str, reason: str, *, timeout: float = STATUS_TIMEOUT) -> dict[str, Any]:
+    """Return a condition of the present generation as soon as it has a reason."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = conditions(server, given)
+        if of in found and found[of]["reason"] == reason:
+            return found[of]
+        assert time.monotonic() < deadline, f"{of} never became {reason}: {found}"
+        time.sleep(STATUS_POLL)

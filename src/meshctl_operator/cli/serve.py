@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from meshctl_operator.kube.admission.webhook import Webhook
     from meshctl_operator.kube.settings import KubeSettings
     from meshctl_operator.kube.source import KubernetesSource
+    from meshctl_operator.kube.status.service import StatusService
 
 _TURN: Final = 0.005  # seconds in which the loop hears of a signal that came during the imports
 
@@ -188,6 +189,7 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
     plane = ControlPlane(settings, _sources(options, settings, cluster))
     if cluster is not None:
         cluster.measured_by(plane.telemetry)
+    status = _status(options, plane, cluster)
     admin = AdminServer(plane, remote_debug=options.remote_debug)
     webhook = _webhook(options, settings)
     with plane.events.subscribe(*(kind for kind in EVENTS if options.acks or kind is not Acked)) as events:
@@ -197,12 +199,25 @@ async def _serve(options: ServeOptions, stop: asyncio.Future[int]) -> int:
                 _print(listening, options)
                 async with _beside(plane, webhook), asyncio.TaskGroup() as tasks:
                     tasks.create_task(_print_events(events, options))  # after the line above, whatever happened meanwhile
+                    running = [tasks.create_task(each.run()) for each in status]
                     code = await stop
+                    for each in running:
+                        each.cancel()
                     await plane.stop()
                     plane.events.end()
             finally:
                 await admin.stop()
     return code
+
+
+def _status(options: ServeOptions, plane: ControlPlane, cluster: KubernetesSource | None) -> tuple[StatusService, ...]:
+    """Return what keeps the status of the objects of an API server."""
+    if options.cluster is None or cluster is None:
+        return ()
+    from meshctl_operator.kube.status.service import StatusService
+    from meshctl_operator.kube.status.settings import status_settings
+
+    return (StatusService(plane, cluster, options.cluster, status_settings(os.environ, options.cluster)),)
 
 
 def _cluster(context: str | None, revision: str | None, mesh_config: str | None, *, default_revision: bool) -> KubeSettings:

@@ -13,6 +13,7 @@ from meshctl_operator.controlplane.convergence import Convergence, Wave
 from meshctl_operator.controlplane.events import Acked, EventBus, Nacked
 from meshctl_operator.controlplane.nacks import NackLog, Origins
 from meshctl_operator.controlplane.pacing import Pace
+from meshctl_operator.controlplane.programming import Programming
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.telemetry import Telemetry
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
@@ -31,6 +32,7 @@ class Answers:
         """Start without streams; ``caught_up`` is called when streams that were behind can do with more."""
         self.pace = Pace()
         self.nacks = NackLog()
+        self.programming: Programming | None = None  # of the objects, where somebody wants to know
         self._telemetry = telemetry
         self._events = events
         self._clock = clock
@@ -63,11 +65,15 @@ class Answers:
         """Take note of a stream."""
         self._proxies[session.proxy_id] += 1
         self._convergence.opened(session)
+        if self.programming is not None:
+            self.programming.opened(session)
         self.pace.opened()
 
     def closed(self, session: ProxySession) -> None:
         """Forget a stream, and with the last one of a proxy what that rejected."""
         self._convergence.closed(session)
+        if self.programming is not None:
+            self.programming.closed(session)
         if self.pace.closed(session, self._clock.monotonic()):
             self._caught_up()
         self._proxies[session.proxy_id] -= 1
@@ -95,6 +101,8 @@ class Answers:
         self._telemetry.acks.of(kind).inc()
         self._telemetry.ack_seconds.of(kind).observe(seconds)
         self.nacks.cleared(session.proxy_id, kind, event.changes)
+        if self.programming is not None:
+            self.programming.acked(session, event)
         if self._events.wants(Acked):
             self._events.emit(Acked(session.proxy_id, kind, event.revision, seconds * 1000, tuple(sorted(event.changes))))
         self._answered(session, kind, event.revision, now)
@@ -103,7 +111,10 @@ class Answers:
         """Count, log once and tell a rejected response."""
         now, kind = self._clock.monotonic(), event.type_url.short
         self._telemetry.nacks.of(kind).inc()
-        names, objects = self.nacks.note(session.proxy_id, event, _origins(session, event.type_url))
+        origins = _origins(session, event.type_url)
+        names, objects = self.nacks.note(session.proxy_id, event, origins)
+        if self.programming is not None:
+            self.programming.nacked(session, event, names, origins)
         ms = self._elapsed(session, event.revision, now) * 1000
         self._events.emit(Nacked(session.proxy_id, kind, event.revision, ms, event.message.strip(), names, objects))
         self._answered(session, kind, event.revision, now)

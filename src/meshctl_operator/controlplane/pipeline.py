@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from meshctl_operator.apis.changes import Change, ChangeSet, Delete, Upsert
+from meshctl_operator.apis.kinds import Kind
 from meshctl_operator.apis.mesh_config import MESH_KEY
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
@@ -118,6 +119,12 @@ class Pipeline:
     def held(self, key: ObjectKey) -> Upsert | None:
         """Return the object that counts under a key."""
         return self._ledger.effective(key)
+
+    def is_ready(self, proxy: str) -> bool | None:
+        """Tell whether the Pod of a proxy, given as ``name.namespace``, is ready; None if there is none."""
+        name, _, namespace = proxy.rpartition(".")
+        pod = self._registry.snapshot.objects.get(ObjectKey(Kind.POD, namespace, name))
+        return pod.spec.is_ready if pod is not None else None
 
     def take_statistics(self) -> Statistics:
         """Return what was computed since the last call."""

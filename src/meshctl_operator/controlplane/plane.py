@@ -19,6 +19,7 @@ from meshctl_operator.controlplane.events import Connected, Disconnected, EventB
 from meshctl_operator.controlplane.garbage import GarbageCollector
 from meshctl_operator.controlplane.loop_lag import watch_loop
 from meshctl_operator.controlplane.pipeline import Pipeline
+from meshctl_operator.controlplane.programming import Programming
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.controlplane.source import Source
@@ -168,6 +169,13 @@ class ControlPlane:
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Return every finding that holds now: of the sources, of compiling for the connected proxies, and what proxies reject."""
         return sorted_unique(map(self._locate, self._worker.findings()))
+
+    def follow_programming(self) -> Programming:
+        """Follow from now on which objects are in force on which proxies. To be called before the control plane runs."""
+        answers = self._worker.answers
+        if answers.programming is None:
+            answers.programming = Programming(self._clock, self._pipeline.is_ready)
+        return answers.programming
 
     def graph(self, resource: str) -> tuple[ResourceTrace, ...]:
         """Return where the xDS resources with a name come from, and why they were computed last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from meshctl_operator.controlplane.nodes import DeclaredProxy, read_proxy
@@ -66,6 +66,7 @@ class ProxySession:
         "peer",
         "protocol",
         "rejected",
+        "rested",
         "served",
     )
 
@@ -79,6 +80,7 @@ class ProxySession:
         self.connected_at = connected_at
         self.served: Served | None = None
         self.rejected: dict[TypeUrl, str] = {}
+        self.rested: Callable[[int], None] | None = None  # told each time that nothing is left to say, also of a state that it was told of
         self._listener = listener
         self._stream: Stream | None = None
         self._idle_revision = -1
@@ -108,6 +110,10 @@ class ProxySession:
     def settled(self) -> bool:
         """Whether the newest state was sent and answered."""
         return self.served is not None and self._idle_revision == self.served.state.revision
+
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Tell whether the proxy was told anything of a type, or said itself what it holds."""
+        return self._stream is not None and self._stream.knows(type_url)
 
     def update(self, served: Served) -> None:
         """Take what the proxy should hold from now on, and wake the stream if that differs."""
@@ -146,6 +152,8 @@ class ProxySession:
         if self._idle_revision != revision:
             self._idle_revision = revision
             self._listener.idle(self)
+        if self.rested is not None:
+            self.rested(revision)
 
     def closed(self) -> None:
         """The stream ended."""

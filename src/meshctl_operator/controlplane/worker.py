@@ -187,7 +187,10 @@ class Worker:
         if self._round is None:
             self._round = Round(batch.since)
         for start in range(0, len(batch.changes), PIECE):
-            step = self.pipeline.apply(batch.changes[start : start + PIECE])
+            piece = batch.changes[start : start + PIECE]
+            step = self.pipeline.apply(piece)
+            if self.answers.programming is not None:
+                self.answers.programming.applied((change for _, change in piece), step.revision)
             self._round.note(step)
             for key in step.changed:
                 telemetry.changes.of(key.kind).inc()
@@ -204,6 +207,8 @@ class Worker:
 
     def _served(self, session: ProxySession, before: Served | None, served: Served, waiting: Waiting) -> None:
         """Note what a stream should hold from now on."""
+        if self.answers.programming is not None:
+            self.answers.programming.served(session, before, served, self.pipeline.revision)
         if before is served:
             return
         if before is None or before.compiled is not served.compiled:
@@ -237,6 +242,8 @@ class Worker:
         for finding in difference.fresh:
             log.info("finding", extra={"code": finding.code, "severity": finding.severity.value, "finding": str(self._locate(finding))})
         self._count()
+        if self.answers.programming is not None:
+            self.answers.programming.round_ended()
         if not self._told_synced:
             self._tell_synced()
         elif done is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import urllib3
 import yaml
@@ -23,9 +24,12 @@ Document = dict[str, Any]
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """What to accept where the metadata of objects is enough."""
 
+JSON: Final = "application/json"
+
 FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 GONE: Final = 410
+CONFLICT: Final = 409
 TOO_MANY: Final = 429
 _CONNECTIONS: Final = 64  # watches of namespaces come on top of the kinds
 _CHUNK: Final = 1 << 16
@@ -118,45 +122,67 @@ class Connection:
                 return str(setting["value"])
         return None
 
-    def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = "application/json") -> Document:
+    def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON) -> Document:
         """Return a document. Raises ApiFailure."""
-        timeout = urllib3.Timeout(connect=self._timings.connect, read=self._timings.answer)
-        response = self._request(path, params, accept, timeout)
+        return self._document("GET", path, self._request("GET", path, params, {"Accept": accept}, self._timeout))
+
+    def send(
+        self, method: str, path: str, body: bytes, params: Mapping[str, str] | None = None, *, content_type: str = JSON, timeout: float
+    ) -> Document:
+        """Send a document and return the answer, which is waited for as long as ``timeout`` says. Raises ApiFailure."""
+        limits = urllib3.Timeout(connect=min(timeout, self._timings.connect), read=timeout)
+        headers = {"Accept": JSON, "Content-Type": content_type}
+        return self._document(method, path, self._request(method, path, params, headers, limits, body))
+
+    @property
+    def _timeout(self) -> urllib3.Timeout:
+        return urllib3.Timeout(connect=self._timings.connect, read=self._timings.answer)
+
+    @staticmethod
+    def _document(method: str, path: str, response: urllib3.BaseHTTPResponse) -> Document:
         try:
             found = json.loads(response.data)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise ApiFailure(f"GET {path}: {_reason(error)}") from error
+            raise ApiFailure(f"{method} {path}: {_reason(error)}") from error
         finally:
             response.release_conn()
         if not isinstance(found, dict):
-            raise ApiFailure(f"GET {path}: the answer is not an object")
+            raise ApiFailure(f"{method} {path}: the answer is not an object")
         return found
 
     def watch(self, path: str, params: Mapping[str, str], *, silence: float) -> Stream:
         """Open a watch; ``silence`` is the longest time without anything. Raises ApiFailure."""
         timeout = urllib3.Timeout(connect=self._timings.connect, read=silence)
-        return Stream(self._request(path, params, "application/json", timeout))
+        return Stream(self._request("GET", path, params, {"Accept": JSON}, timeout))
 
-    def _request(self, path: str, params: Mapping[str, str] | None, accept: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": accept, "User-Agent": "meshctl-operator"}
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        given: Mapping[str, str],
+        timeout: urllib3.Timeout,
+        body: bytes | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {**given, "User-Agent": "meshctl-operator"}
         try:
             authorization = self.authorization
             if authorization:
                 headers["Authorization"] = authorization
-            url = self.configuration.host.rstrip("/") + path
-            response = self._pool.request(
-                "GET", url, fields=dict(params or {}), headers=headers, timeout=timeout, preload_content=False, redirect=False
-            )
+            url = self.configuration.host.rstrip("/") + path + (f"?{urlencode(params)}" if params else "")
+            response = self._pool.request(method, url, body=body, headers=headers, timeout=timeout, preload_content=False, redirect=False)
             if response.status < 300:  # noqa: PLR2004  (the end of success)
                 return response
             text = response.read(2000).decode(errors="replace")
             retry_after = response.headers.get("Retry-After", "")
             response.close()
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise ApiFailure(f"GET {path}: {_reason(error)}") from error
+            raise ApiFailure(f"{method} {path}: {_reason(error)}") from error
         with suppress(ValueError):
             text = str(json.loads(text).get("message", text))
-        raise ApiFailure(f"GET {path}: {response.status} {text}", response.status, float(retry_after) if retry_after.isdigit() else None)
+        raise ApiFailure(
+            f"{method} {path}: {response.status} {text}", response.status, float(retry_after) if retry_after.isdigit() else None
+        )
 
 
 def _reason(error: Exception) -> str:

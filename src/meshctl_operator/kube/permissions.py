@@ -74,7 +74,10 @@ def namespace_rules(
     return (
         Rule("", ("configmaps",), FOLLOW, "mesh-wide settings", (mesh_config_map,)),
         Rule(
-            "coordination.k8s.io", ("leases",), ("get", "create", "update", "patch", *FOLLOW), "election of the replica that writes status"
+            "coordination.k8s.io",
+            ("leases",),
+            ("get", "create", "update", "patch", "delete", *FOLLOW),
+            "election of the replica that writes status, and which replicas there are",
         ),
         Rule("", ("secrets",), ("create",), "the first certificate of the webhook; a name cannot be asked for here"),
         Rule("", ("secrets",), ("get", "update"), "the certificate of the webhook", (webhook_secret,)),

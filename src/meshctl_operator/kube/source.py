@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshctl_operator.apis.changes import Change, ChangeSet
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.clock import SystemClock
+from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.slices import Slices
 from meshctl_operator.controlplane.source import Sink
-from meshctl_operator.kube.bridge import Bridge, Delivery, Happening
+from meshctl_operator.kube.bridge import Bridge, Delivery, Happening, Raw
 from meshctl_operator.kube.connection import Connection
 from meshctl_operator.kube.holdings import Holdings
 from meshctl_operator.kube.reflector import Reflector
@@ -31,6 +32,14 @@ PIECE: Final = 64  # changes that are submitted at a time
 STOP_TIMEOUT: Final = 10.0  # seconds until a thread that does not end is left to the end of the process
 
 log = logging.getLogger("meshctl.kube")
+
+
+class Observer(Protocol):
+    """Who hears of every document, whether anything follows from it for proxies or not."""
+
+    def told(self, key: ObjectKey, raw: Raw | None, changes: tuple[Change, ...]) -> None:
+        """Take a document (None: the object is gone) with the changes that are submitted because of it."""
+        ...
 
 
 class KubernetesSource:
@@ -58,11 +67,16 @@ class KubernetesSource:
         self._mesh = mesh or MeshSettings()
         self._telemetry = telemetry
         self._feed = feed
+        self._observer: Observer | None = None
 
     @property
     def name(self) -> str:
         """``kubernetes``."""
         return "kubernetes"
+
+    def observed_by(self, observer: Observer) -> None:
+        """Tell somebody about every document as well, from the next run on."""
+        self._observer = observer
 
     def measured_by(self, telemetry: Telemetry) -> None:
         """Count in these series from now on."""
@@ -71,7 +85,7 @@ class KubernetesSource:
     async def run(self, sink: Sink) -> None:
         """Submit what there is, then every change, until cancelled. Raises SettingsError where no server can be found out."""
         connection = await asyncio.to_thread(Connection.load, self._settings)
-        await _Run(self._settings, self._mesh, connection, sink, self.name, self._count, self._feed).run()
+        await _Run(self._settings, self._mesh, connection, sink, self.name, self._count, self._feed, self._observer).run()
 
     def _count(self, delivery: Delivery) -> None:
         telemetry = self._telemetry
@@ -102,7 +116,9 @@ class _Run:
         name: str,
         count: Callable[[Delivery], None],
         feed: RoutingFeed | None,
+        observer: Observer | None,
     ) -> None:
+        self._observer = observer
         self._settings = settings
         self._connection = connection
         self._sink = sink
@@ -155,7 +171,10 @@ class _Run:
         changes: list[Change] = []
         for key, raw in delivery.objects.items():
             self._secrets.take(key, raw)
-            changes += self._holdings.take(key, raw)
+            found = tuple(self._holdings.take(key, raw))
+            changes += found
+            if self._observer is not None:
+                self._observer.told(key, raw, found)
             if len(changes) >= PIECE:
                 self._submit(changes)
                 changes = []

@@ -111,6 +111,10 @@ class Connection:
         """Have the writer look at the state."""
         self._wake.set()
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Tell whether the client was told anything of a type, or said itself what it holds."""
+        return self._stream.knows(type_url)
+
     def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
         """Return what the client holds."""
         return self._stream.held(type_url)

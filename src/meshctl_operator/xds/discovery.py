@@ -24,6 +24,10 @@ class Stream(Protocol):
         """Take note that the state of the session is another one: the client is told, as soon as it takes it. Costs next to nothing."""
         ...
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Tell whether the client was told anything of a type, or said itself what it holds. Costs next to nothing."""
+        ...
+
     def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
         """Return the version of each name that the client holds; empty for one that it was told and has not answered.
 

@@ -82,6 +82,11 @@ class XdsStream(ABC, Generic[WatchT]):
         """Whether any response waits for its ACK or NACK."""
         return any(watch.exchange.in_flight for watch in self._watches.values())
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Tell whether the client was told anything of a type, or said itself what it holds."""
+        watch = self._watches.get(type_url)
+        return watch is not None and watch.begun
+
     def held(self, type_url: TypeUrl) -> dict[ResourceName, ContentHash] | None:
         """Return the version of each name that the client holds, empty while the client has not answered; None if it was told nothing."""
         watch = self._watches.get(type_url)

@@ -35,6 +35,10 @@ class Holding:
     def changed(self) -> None:
         """Do nothing."""
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Tell whether anything is held."""
+        return self.held(type_url) is not None
+
     def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
         """Return what was said."""
         return self.by_type.get(type_url.short)

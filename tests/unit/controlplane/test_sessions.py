@@ -79,6 +79,10 @@ class FakeStream:
         """Count."""
         self.woken += 1
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Tell whether anything is held."""
+        return self.held(type_url) is not None
+
     def held(self, type_url: TypeUrl) -> dict[str, str] | None:
         """Return what is held."""
         return {"x": "1"} if type_url is TypeUrl.CLUSTER else None

@@ -48,6 +48,10 @@ class Answering:
         revision = self.session.state.revision
         asyncio.get_running_loop().call_soon(self.worker.answers.acked, self.session, AckEvent(TypeUrl.CLUSTER, revision, {}))
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Say that clusters were asked for."""
+        return type_url is TypeUrl.CLUSTER
+
     def held(self, type_url: TypeUrl) -> None:
         """Return nothing."""
 
