@@ -76,7 +76,7 @@ def namespace_rules(
         Rule(
             "coordination.k8s.io",
             ("leases",),
-            ("get", "create", "update", "patch", "delete", *FOLLOW),
+            ("get", "create", "update", "patch", *FOLLOW),
             "election of the replica that writes status, and which replicas there are",
         ),
         Rule("", ("secrets",), ("create",), "the first certificate of the webhook; a name cannot be asked for here"),

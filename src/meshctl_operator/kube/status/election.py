@@ -118,14 +118,6 @@ class Leases:
             raise
         return lease_record(raw)
 
-    def delete(self, name: str) -> None:
-        """Delete a Lease. Raises ApiFailure."""
-        try:
-            self._connection.send("DELETE", f"{self._path}/{name}", b"", timeout=_REQUEST_TIMEOUT)
-        except ApiFailure as failure:
-            if failure.status != NOT_FOUND:
-                raise
-
 
 class Election:
     """Takes part in the election of a leader while it runs, and tells each time that the outcome for this replica changes."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from meshctl_operator.base.clock import Clock, SystemClock
@@ -17,12 +17,15 @@ from meshctl_operator.kube.settings import KubeSettings
 from meshctl_operator.kube.source import KubernetesSource
 from meshctl_operator.kube.status.desk import StatusDesk
 from meshctl_operator.kube.status.election import Election, Leases
+from meshctl_operator.kube.status.events import EventWriter
+from meshctl_operator.kube.status.replicas import ADDRESS, TOKEN, Presence, Replicas
+from meshctl_operator.kube.status.reports import ReportServer
 from meshctl_operator.kube.status.settings import StatusSettings
 from meshctl_operator.kube.status.writer import Outcome, StatusWriter
-from meshctl_operator.status.acknowledgements import Acknowledgements
 from meshctl_operator.status.conditions import Conditions
 from meshctl_operator.status.patches import Stored
 from meshctl_operator.status.planning import WritePlanner
+from meshctl_operator.status.transitions import transitions
 
 WRITERS: Final = 4
 """Requests at a time."""
@@ -37,6 +40,16 @@ LOOK_EVERY: Final = 0.25
 """Seconds after which it is looked in any case whether status is ours to write."""
 
 log = logging.getLogger("meshctl.kube")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Who does what while the service runs."""
+
+    election: Election
+    replicas: Replicas
+    writer: StatusWriter
+    events: EventWriter
 
 
 class StatusService:
@@ -56,6 +69,7 @@ class StatusService:
         self._stale = False
         self._rounds = -1
         self._writes: set[asyncio.Task[None]] = set()
+        self._reports = ReportServer(status.token, lambda: self._programming.rounds > 0, self._desk.acknowledgements)
         self._desk.wake = self._programming.progress = self._note
         source.observed_by(self._desk)
 
@@ -63,6 +77,7 @@ class StatusService:
         """Take note that there may be something new."""
         self._stale = True
         self._wake.set()
+        self._reports.note()
 
     async def run(self) -> None:
         """Keep every status true until cancelled. Whatever goes wrong, the control plane goes on, and so does this after a while."""
@@ -74,27 +89,53 @@ class StatusService:
                 await asyncio.sleep(self._status.retry)
 
     async def _run(self) -> None:
+        status = self._status
         connection = await asyncio.to_thread(Connection.load, self._settings)
-        leases = Leases(connection, self._settings.system_namespace, self._status.lease)
-        election = Election(leases, self._status.lease_name, self._status.identity, self._clock, self._status.lease, self._wake.set)
-        writer = StatusWriter(connection)
-        with ThreadPoolExecutor(WRITERS, "status writer") as threads:
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(election.run(), name="election")
-                    tasks.create_task(self._judge(election, writer, threads), name="status")
-            finally:
-                for task in tuple(self._writes):
-                    task.cancel()
-                await asyncio.gather(*self._writes, return_exceptions=True)
+        leases = Leases(connection, self._settings.system_namespace, status.lease)
+        election = Election(leases, status.lease_name, status.identity, self._clock, status.lease, self._wake.set)
+        replicas = Replicas(
+            leases,
+            status.identity,
+            status.lease_name,
+            self._clock,
+            status.lease,
+            lambda: self._desk.open if election.leads else (),
+            self._heard,
+        )
+        self._reports.greeted = replicas.greeted
+        events = EventWriter(connection, self._clock, status.identity)
+        work = _Work(election, replicas, StatusWriter(connection), events)
+        address = await self._reports.start(status.host, status.port)
+        presence = Presence(leases, status.identity, status.lease_name, status.lease, {ADDRESS: address, TOKEN: status.token})
+        try:
+            await presence.begin()
+            with ThreadPoolExecutor(WRITERS, "status writer") as threads:
+                try:
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(presence.run(), name="presence")
+                        tasks.create_task(election.run(), name="election")
+                        tasks.create_task(replicas.run(), name="replicas")
+                        tasks.create_task(events.run(), name="events")
+                        tasks.create_task(self._judge(work, threads), name="status")
+                finally:
+                    for task in tuple(self._writes):
+                        task.cancel()
+                    await asyncio.gather(*self._writes, return_exceptions=True)
+        finally:
+            await self._reports.stop()
 
-    async def _judge(self, election: Election, writer: StatusWriter, threads: ThreadPoolExecutor) -> None:
+    def _heard(self) -> None:
+        """Take note that another replica has news."""
+        self._stale = True
+        self._wake.set()
+
+    async def _judge(self, work: _Work, threads: ThreadPoolExecutor) -> None:
         """Conclude what is new, and write what is due, as long as that is ours to do."""
         slices = Slices(self._clock)
         active = False
         while True:
             await self._wait(self._planner.next_at() if active else None)
-            if active is not (election.leads and self._plane.ready):
+            if active is not (work.election.leads and self._plane.ready):
                 active = not active
                 self._planner.forget_all_but(())
                 self._desk.reopen_all()
@@ -102,18 +143,23 @@ class StatusService:
                 continue
             begin = self._clock.monotonic()
             if self._stale:
-                self._stale = False
-                slices.begin()
-                if self._rounds != self._programming.rounds:
-                    self._rounds = self._programming.rounds
-                    self._desk.found(self._plane.diagnostics())
-                for _ in self._desk.conclude(begin, self._others):
-                    await slices.breathe()
+                await self._conclude(work, slices, begin)
             for key, wanted in self._planner.take(self._clock.monotonic()):
-                task = asyncio.create_task(self._write(key, wanted, writer, threads))
+                task = asyncio.create_task(self._write(key, wanted, work, threads))
                 self._writes.add(task)
                 task.add_done_callback(self._writes.discard)
             await asyncio.sleep(max(REST, SHARE * (self._clock.monotonic() - begin)))
+
+    async def _conclude(self, work: _Work, slices: Slices, now: float) -> None:
+        """Look at everything that is open."""
+        self._stale = False
+        slices.begin()
+        if self._rounds != self._programming.rounds:
+            self._rounds = self._programming.rounds
+            self._desk.found(self._plane.diagnostics())
+        for _ in self._desk.conclude(now, work.replicas.say):
+            await slices.breathe()
+        work.replicas.asked_for_more()
 
     async def _wait(self, due: float | None) -> None:
         """Return when something happened, or when a write is due; soon in any case, for nobody tells when readiness or the Lease ends."""
@@ -125,22 +171,20 @@ class StatusService:
             return
         self._wake.clear()
 
-    def _others(self, _: ObjectKey) -> Iterable[Acknowledgements | None]:
-        return ()
-
-    async def _write(self, key: ObjectKey, wanted: Conditions, writer: StatusWriter, threads: ThreadPoolExecutor) -> None:
+    async def _write(self, key: ObjectKey, wanted: Conditions, work: _Work, threads: ThreadPoolExecutor) -> None:
         stored = self._desk.stored(key)
         if stored is None:
             self._planner.forget(key)
             return
         try:
-            outcome, found = await asyncio.get_running_loop().run_in_executor(threads, writer.write, key, stored, wanted)
+            outcome, found = await asyncio.get_running_loop().run_in_executor(threads, work.writer.write, key, stored, wanted)
         except Exception:
             log.exception("status could not be written", extra={"object": str(key)})
             outcome, found = Outcome.FAILED, None
         now = self._clock.monotonic()
         match outcome:
             case Outcome.WRITTEN:
+                work.events.tell(stored, transitions(stored.conditions, wanted))
                 self._take(key, found)
                 self._planner.done(key, wanted, now)
             case Outcome.CONFLICT:

@@ -27,7 +27,9 @@ from tests.support.fake_api import FakeApi
 from tests.support.meshes import RawObject, virtual_service
 
 PATH = "/apis/networking.istio.io/v1/namespaces/default/virtualservices"
-STATUS = StatusSettings("lead", "one", Pacing(apply_gap=0.0, pending_after=0.0, retry_least=0.01), LeaseTimes(retry=0.02), retry=0.01)
+STATUS = StatusSettings(
+    "lead", "one", "token", pacing=Pacing(apply_gap=0.0, pending_after=0.0, retry_least=0.01), lease=LeaseTimes(retry=0.02), retry=0.01
+)
 
 
 class Watched:
