@@ -59,6 +59,7 @@ async def test_objects_and_the_conditions_of_others_are_read(foreign_server: Api
         await told.in_sync()
         held = told.held("WorkloadEntry", "vm")
         assert held is not None
+        assert held.object.status is not None
         assert [(one.type, one.status) for one in held.object.status.conditions] == [("Healthy", "True")]
         before = len(told.sets)
         put_status(foreign_server, rule, {"conditions": [{"type": "Accepted", "status": "True"}]})

@@ -29,7 +29,7 @@ def test_injected_pods_are_admitted(server: ApiServer, name: str) -> None:
     case = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     settings = replace(SETTINGS, **case.get("settings", {}))
     seen = _as_given(server.request("POST", CREATE, pod(case)))  # a webhook sees pods with the defaults of the API server
-    done = inject_object(seen, settings).value
+    done: RawObject = inject_object(seen, settings).value
     stored = server.request("POST", CREATE, done)
     assert [container["name"] for container in stored["spec"]["containers"]] == [each["name"] for each in done["spec"]["containers"]]
     assert server.request("POST", CREATE, inject_object(_as_given(stored), settings).value)["spec"] == stored["spec"]

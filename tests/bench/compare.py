@@ -27,9 +27,7 @@ def figures(record: Record) -> Iterator[tuple[str, float, bool]]:
                 yield from _event(name, [report for report in record["events"] if report["event"] == name])
         case "compiler":
             for shape, found in record["shapes"].items():
-                for step, cost in found["steps"].items():
-                    yield f"{shape} {step} ms", cost["ms"], True
-                    yield f"{shape} {step} nodes", cost["nodes"], False
+                yield from _steps(f"{shape} ", found["steps"])
         case "clusters":
             yield from _clusters(record["figures"])
         case "ingest":
@@ -48,11 +46,16 @@ def figures(record: Record) -> Iterator[tuple[str, float, bool]]:
                 yield f"served {name} ms", record["figures"]["served_ms"][name], True
 
 
+def _steps(prefix: str, steps: Mapping[str, Any]) -> Iterator[tuple[str, float, bool]]:
+    """Yield time and nodes of each step."""
+    for step, cost in steps.items():
+        yield f"{prefix}{step} ms", cost["ms"], True
+        yield f"{prefix}{step} nodes", cost["nodes"], False
+
+
 def _clusters(figures: Mapping[str, Any]) -> Iterator[tuple[str, float, bool]]:
-    """Yield time and nodes of each step, and the bytes of each view."""
-    for step, cost in figures["steps"].items():
-        yield f"{step} ms", cost["ms"], True
-        yield f"{step} nodes", cost["nodes"], False
+    """Yield the figures of each step, and the bytes of each view."""
+    yield from _steps("", figures["steps"])
     for view, found in figures["views"].items():
         for name, each in found.items():
             yield f"{view} {name} bytes", each["bytes"], False

@@ -41,7 +41,7 @@
   resources: [configmaps]
   verbs: [list, watch]
   resourceNames: [istio]
-# election of the replica that writes status
+# election of the replica that writes status, and which replicas there are
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, create, update, patch, list, watch]
