@@ -10,7 +10,7 @@ from meshctl_operator.base.labels import selects
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.endpoints import endpoints
 from meshctl_operator.model.protocols import Protocol
-from meshctl_operator.model.services import Service, ServicePort, ServiceRegistry, services_of
+from meshctl_operator.model.services import Resolution, Service, ServicePort, ServiceRegistry, services_of
 from meshctl_operator.model.views import InboundView
 from meshctl_operator.model.workloads import Workload, workload_named
 from meshctl_operator.registry.cells import Cell, Table
@@ -69,8 +69,8 @@ def target_port(port: ServicePort, workload: Workload | None) -> int:
 
 def _by_address(ctx: Context, services: Iterable[Service], ips: tuple[str, ...]) -> Iterator[ServiceTarget]:
     for service in services:
-        if service.selector or service.registry is not ServiceRegistry.KUBERNETES:
-            continue
+        if service.selector or service.registry is not ServiceRegistry.KUBERNETES or service.resolution is Resolution.ALIAS:
+            continue  # nothing is ever sent to the endpoints of an alias
         for endpoint in ctx.derive(endpoints, service.host, service.namespace):
             port = next((port for port in service.ports if port.name == endpoint.port_name), None)
             if port is not None and endpoint.address in ips:

@@ -102,3 +102,6 @@ endpoints: [{addresses: [10.1.0.1]}, {addresses: [10.1.0.2]}]
     bare = kubernetes("manual", "[{name: http, port: 80}]", "") + manual
     assert served(bare) == [("manual", 80, 6000)]
     assert served(bare + kubernetes("web", "[{name: http, port: 90}]")) == [("web", 90, 90)]
+    alias = bare.replace("spec: {", "spec: {type: ExternalName, externalName: api.example.com, ", 1)
+    assert alias != bare
+    assert served(alias) == [], "nothing is sent to the endpoints of an alias"
