@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
 
 from meshctl_operator.apis.meta import LenientModel
 from meshctl_operator.apis.networking.common import Flag, GoDuration, UInt32
-from meshctl_operator.apis.support import validated_only
 
 
 class ConnectionProfile(StrEnum):
@@ -48,7 +46,7 @@ class ConnectionSettings(LenientModel):
     http2_initial_stream_window_size: UInt32 | None = None
     http2_initial_connection_window_size: UInt32 | None = None
     listener_per_connection_buffer_limit_bytes: UInt32 | None = None
-    cluster_per_connection_buffer_limit_bytes: Annotated[UInt32 | None, validated_only("clusters keep Envoy's own limit")] = None
+    cluster_per_connection_buffer_limit_bytes: UInt32 | None = None
     http_headers_with_underscores_action: UnderscoreAction | None = None
     http_merge_slashes: Flag | None = None
     http_path_with_escaped_slashes_action: EscapedSlashAction | None = None

@@ -15,6 +15,7 @@ from meshctl_operator.apis.networking.common import Flag, FrozenMap, GoDuration,
 from meshctl_operator.apis.networking.destination_rule import H2UpgradePolicy, LocalityLb, TcpKeepalive, TrafficPolicy, ZoneAwareLb
 from meshctl_operator.apis.networking.sidecar import OutboundMode
 from meshctl_operator.apis.networking.virtual_service import HttpRetry
+from meshctl_operator.apis.proxy_headers import ForwardClientCertDetails, ProxyHeaders
 from meshctl_operator.apis.support import validated_only
 from meshctl_operator.base.durations import Duration
 from meshctl_operator.base.objects import ObjectKey
@@ -80,17 +81,6 @@ class TlsDefaults(LenientModel):
     cipher_suites: tuple[str, ...] = ()
 
 
-class ForwardClientCertDetails(StrEnum):
-    """How a gateway treats ``x-forwarded-client-cert``."""
-
-    UNDEFINED = "UNDEFINED"
-    SANITIZE = "SANITIZE"
-    FORWARD_ONLY = "FORWARD_ONLY"
-    APPEND_FORWARD = "APPEND_FORWARD"
-    SANITIZE_SET = "SANITIZE_SET"
-    ALWAYS_FORWARD_ONLY = "ALWAYS_FORWARD_ONLY"
-
-
 class GatewayTopology(LenientModel):
     """What stands in front of the gateways."""
 
@@ -104,6 +94,7 @@ class ProxyConfig(LenientModel):
 
     gateway_topology: GatewayTopology = Field(default_factory=GatewayTopology)
     connection_settings: ConnectionSettings | None = None
+    proxy_headers: ProxyHeaders | None = None
     proxy_metadata: Annotated[FrozenMap[str, str], validated_only("it matters when a proxy is started, which is not done from here")] = (
         Field(default_factory=dict)
     )

@@ -21,12 +21,13 @@ from meshctl_operator.apis.mesh_config import (
 )
 from meshctl_operator.apis.meta import ConfigObject, ObjectMeta
 from meshctl_operator.apis.paths import child
+from meshctl_operator.apis.proxy_headers import ClientCertDetails, ForwardedSwitch, HeaderSwitch, ProxyHeaders, ServerHeader
 from meshctl_operator.apis.schema import Node, node_of
 from meshctl_operator.apis.structure import StructureReport, did_you_mean, marked, read, seen
 from meshctl_operator.apis.validation.connection_settings import check_connection_settings
 from meshctl_operator.apis.validation.findings import Findings
 from meshctl_operator.apis.validation.http_actions import check_retries
-from meshctl_operator.apis.validation.primitives import MAX_PORT
+from meshctl_operator.apis.validation.primitives import MAX_PORT, has_control_characters
 from meshctl_operator.apis.validation.traffic_policy import check_traffic_policy
 from meshctl_operator.base.diagnostics import Diagnostic, Severity, has_errors
 from meshctl_operator.base.durations import Duration
@@ -61,7 +62,6 @@ _OTHER_PARTS: Final = frozenset(
         "meshMTLS",
         "privateKeyProvider",
         "proxyBootstrapTemplatePath",
-        "proxyHeaders",
         "proxyStatsMatcher",
         "readinessProbe",
         "runtimeValues",
@@ -141,6 +141,11 @@ _LENIENT: Final = frozenset(
         TlsDefaults,
         GatewayTopology,
         ProxyConfig,
+        ProxyHeaders,
+        ServerHeader,
+        HeaderSwitch,
+        ForwardedSwitch,
+        ClientCertDetails,
     )
 )
 
@@ -160,6 +165,9 @@ def _check_values(config: MeshConfig, findings: Findings) -> None:
         findings.error(codes.BAD_MESH_VALUE, "protocolDetectionTimeout", f"{config.protocol_detection_timeout} is negative")
     if config.default_config.connection_settings is not None:
         check_connection_settings(config.default_config.connection_settings, "defaultConfig.connectionSettings", findings)
+    headers = config.default_config.proxy_headers
+    if headers is not None and headers.server is not None and has_control_characters(headers.server.value):
+        findings.error(codes.BAD_MESH_VALUE, "defaultConfig.proxyHeaders.server.value", "holds a control character")
     if config.default_http_retry_policy is not None:
         check_retries(config.default_http_retry_policy, "defaultHttpRetryPolicy", findings)
     if config.default_traffic_policy is not None:

@@ -31,6 +31,7 @@ from meshctl_operator.compiler.inputs.planned import Planned
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput, RouteInput, VirtualHostInput
 from meshctl_operator.compiler.plan.gateway_routes import GatewayHost, GatewayTable, gateway_shell, plan_gateway_table
 from meshctl_operator.compiler.plan.http_routes import RouteTarget, plan_routes
+from meshctl_operator.compiler.plan.proxy_headers import counts_attempts
 from meshctl_operator.compiler.plan.sidecar_hosts import HostEntry
 from meshctl_operator.compiler.plan.sidecar_routes import (
     RouteName,
@@ -182,7 +183,7 @@ def _gateway_part(ctx: Context, host: GatewayHost) -> VirtualHostPart:
     # Two servers or gateways with one host give the same route twice, and the second is never reached.
     routes = sorted(dict.fromkeys(route for each in emitted for route in each.routes), key=_catch_all)
     front = VirtualHostInput(host.name, host.domains, (), attempt_count=False)
-    back = VirtualHostInput("", (), (), host.require_tls)
+    back = VirtualHostInput("", (), (), host.require_tls, attempt_count=ctx.derive(counts_attempts))
     head, tail = (serialised(emit_virtual_host, shell, emit_virtual_host(shell)) for shell in (front, back))
     body = b"".join((head, *(route.frame for route in routes), tail))
     version = content_hash(b"".join((head, *(route.digest for route in routes), tail)))

@@ -58,3 +58,12 @@ def test_parent_wildcards() -> None:
     assert hostname.parent_wildcards("a.b.c") == ("*.b.c", "*.c", "*")
     assert hostname.parent_wildcards("*.b.c") == ("*.b.c", "*.c", "*")
     assert hostname.parent_wildcards("*") == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("10.0.0.1", "10.0.0.1"), ("fd00:0:0::1", "fd00::1"), ("FD00::1", "fd00::1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("::", "::")],
+)
+def test_canonical_ip(address: str, expected: str) -> None:
+    """Spellings of one address are one; IPv4 within IPv6 is IPv4."""
+    assert hostname.canonical_ip(address) == expected

@@ -66,6 +66,8 @@ def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
     if cluster.extra_bind_address:
         extra = message.upstream_bind_config.extra_source_addresses.add()
         extra.address.CopyFrom(emit_address(cluster.extra_bind_address, 0).socket_address)
+    if cluster.buffer_limit is not None:
+        message.per_connection_buffer_limit_bytes.value = cluster.buffer_limit
     _set_metadata(message, cluster.metadata)
     return message
 

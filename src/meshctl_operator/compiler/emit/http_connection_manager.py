@@ -24,7 +24,8 @@ def emit_http_connection_manager(manager: HttpConnectionManagerInput) -> listene
     """Return the network filter. 100-continue is passed on and websockets are always allowed, as with Istio."""
     message = hcm_pb2.HttpConnectionManager(
         stat_prefix=manager.stat_prefix,
-        server_name=manager.server_name,
+        server_name=manager.server_name or "",
+        append_x_forwarded_port=manager.forwarded_port,
         xff_num_trusted_hops=manager.trusted_hops,
         merge_slashes=manager.merge_slashes,
         proxy_100_continue=True,
@@ -40,6 +41,10 @@ def emit_http_connection_manager(manager: HttpConnectionManagerInput) -> listene
     message.http_filters.extend(entry for name in manager.http_filters for entry in _http_filters(name, manager))
     set_limits(message, manager.limits)
     message.normalize_path.value = manager.normalize_path
+    if manager.server_name is None:
+        message.server_header_transformation = hcm_pb2.HttpConnectionManager.PASS_THROUGH
+    if not manager.request_ids:
+        message.generate_request_id.value = False
     if manager.use_remote_address:
         message.use_remote_address.value = True
     if manager.client_cert is not None:
@@ -86,6 +91,6 @@ def _http_filters(name: HttpFilterName, manager: HttpConnectionManagerInput) -> 
         case HttpFilterName.DYNAMIC_FORWARD_PROXY:
             return tuple(map(dynamic_forward_proxy.http_filter, manager.dns_caches))
         case HttpFilterName.ROUTER:
-            return (router.http_filter(),)
+            return (router.http_filter(suppress_envoy_headers=not manager.debug_headers),)
         case _:
             assert_never(name)

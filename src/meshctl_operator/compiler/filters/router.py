@@ -8,8 +8,8 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from meshctl_operator.compiler.ordering import HttpFilterName
 
 
-def http_filter() -> hcm_pb2.HttpFilter:
-    """Return the entry of the filter chain (``envoy.extensions.filters.http.router.v3.Router``)."""
+def http_filter(*, suppress_envoy_headers: bool = False) -> hcm_pb2.HttpFilter:
+    """Return the entry of the filter chain (``envoy.extensions.filters.http.router.v3.Router``), with or without headers ``x-envoy-...``."""
     entry = hcm_pb2.HttpFilter(name=HttpFilterName.ROUTER.value)
-    entry.typed_config.Pack(router_pb2.Router(), deterministic=True)
+    entry.typed_config.Pack(router_pb2.Router(suppress_envoy_headers=suppress_envoy_headers), deterministic=True)
     return entry

@@ -221,7 +221,8 @@ class ClusterInput:
     ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
     what STATIC and DNS clusters carry themselves. ``dns_refresh`` and ``dns_family`` are for DNS clusters, ``dns_cache`` is that of a
     dynamic forward proxy. ``port_override`` is for ORIGINAL_DST. ``extra_bind_address`` is the source address of the other family.
-    ``endpoints_of`` is the cluster that it shares its endpoints with, if it has none of its own.
+    ``endpoints_of`` is the cluster that it shares its endpoints with, if it has none of its own. ``buffer_limit`` (bytes for each
+    connection) None leaves Envoy's own.
     """
 
     name: str
@@ -247,6 +248,7 @@ class ClusterInput:
     keep_unused_hosts: bool = False
     metadata: MetadataInput = MetadataInput()
     endpoints_of: str = ""
+    buffer_limit: int | None = None
 
     @property
     def eds_name(self) -> str:

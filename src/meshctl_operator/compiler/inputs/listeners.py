@@ -62,14 +62,18 @@ class AccessLogInput:
 class HttpConnectionManagerInput:
     """One connection manager. ``route`` is the name of an RDS resource, or the routes themselves (inbound).
 
-    ``certificate_details`` are the fields of ``set_current_client_cert_details``. ``dns_caches`` are those of the clusters whose hosts are
+    ``server_name`` None passes the upstream's header on. Without ``request_ids`` a request without one gets none, without
+    ``debug_headers`` nobody learns of Envoy's own headers. ``certificate_details`` are the fields of ``set_current_client_cert_details``. ``dns_caches`` are those of the clusters whose hosts are
     resolved while a request is there.
     """
 
     stat_prefix: str
     route: str | RouteConfigurationInput
     http_filters: tuple[HttpFilterName, ...]
-    server_name: str = ""
+    server_name: str | None = ""
+    request_ids: bool = True
+    debug_headers: bool = True
+    forwarded_port: bool = False
     use_remote_address: bool = False
     trusted_hops: int = 0
     client_cert: ClientCertForwarding | None = None

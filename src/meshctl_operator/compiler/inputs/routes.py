@@ -194,7 +194,8 @@ class ForwardInput:
     """``RouteAction``: send the request to one cluster, or to several by weight.
 
     ``timeout`` zero means none. ``grpc_timeout`` is ``max_grpc_timeout`` and ``stream_duration`` fills both fields of
-    ``max_stream_duration``; None leaves them out. ``rewrite`` is a prefix (text) or a regular expression.
+    ``max_stream_duration``; None leaves them out. ``rewrite`` is a prefix (text) or a regular expression. With ``forwarded_host`` a request
+    whose authority is rewritten carries the one that it had.
     """
 
     clusters: str | tuple[WeightedClusterInput, ...]
@@ -203,6 +204,7 @@ class ForwardInput:
     stream_duration: Duration | None = None
     retry: RetryInput | None = None
     host_rewrite: str = ""
+    forwarded_host: bool = False
     rewrite: str | RegexRewriteInput = ""
     mirrors: tuple[MirrorInput, ...] = ()
     hash_policies: tuple[HashPolicyInput, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from meshctl_operator.apis.mesh_config import MeshConfig
 from meshctl_operator.apis.networking.destination_rule import (
     ConnectionPool,
     ConsistentHash,
@@ -105,6 +106,12 @@ def plan_retry_budget(declared: RetryBudget | None, checks: Checks) -> RetryBudg
 def plan_proxy_header(declared: ProxyProtocol | None) -> ProxyHeader | None:
     """Return the version of the PROXY header before upstream connections; None where none is sent."""
     return None if declared is None else ProxyHeader(declared.version.value)
+
+
+def plan_buffer_limit(config: MeshConfig) -> int | None:
+    """Return the bytes that a cluster buffers for each connection; None where Envoy's own limit holds."""
+    settings = config.default_config.connection_settings
+    return (settings.cluster_per_connection_buffer_limit_bytes or None) if settings is not None else None
 
 
 def _limit(value: int) -> int:

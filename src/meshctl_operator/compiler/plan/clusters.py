@@ -233,6 +233,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         outlier=policies.plan_outlier(outlier, checks),
         tls=tls.context,
         proxy_header=policies.plan_proxy_header(policy.proxy_protocol),
+        buffer_limit=policies.plan_buffer_limit(config),
         metadata=MetadataInput(
             services=(ServiceInfo(service.host, service.name, service.namespace),),
             external=service.mesh_external and not target.subset,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from meshctl_operator.compiler.inputs.listeners import ClientCertForwarding, HttpConnectionManagerInput
+from meshctl_operator.compiler.inputs.listeners import HttpConnectionManagerInput
 from meshctl_operator.compiler.inputs.routes import RouteConfigurationInput
 from meshctl_operator.compiler.ordering import HttpFilterName, http_filter_order
 from meshctl_operator.compiler.plan.http_limits import Limits, limits_for
@@ -43,6 +43,10 @@ def outbound_manager(
         accept_http10=http10,
         allow_absolute_url=absolute_url,
         access_log=settings.access_log,
+        server_name=_server(settings, ""),
+        request_ids=settings.headers.request_id,
+        debug_headers=settings.headers.debug,
+        forwarded_port=settings.headers.forwarded_port,
     )
 
 
@@ -54,9 +58,8 @@ def inbound_manager(
         stat_prefix=stat_prefix,
         route=route,
         http_filters=_filters(protocol),
-        server_name=SERVER_NAME,
-        client_cert=ClientCertForwarding.APPEND_FORWARD,
-        certificate_details=("subject", "dns", "uri"),
+        client_cert=settings.headers.client_cert,
+        certificate_details=settings.headers.certificate_details,
         normalize_path=settings.normalize_path,
         merge_slashes=_merges(settings, settings.sidecars),
         escaped_slashes=settings.sidecars.escaped_slashes or settings.escaped_slashes,
@@ -64,6 +67,10 @@ def inbound_manager(
         accept_http10=http10,
         http2_options=protocol.is_http2,
         access_log=settings.access_log,
+        server_name=_server(settings, SERVER_NAME),
+        request_ids=settings.headers.request_id,
+        debug_headers=settings.headers.debug,
+        forwarded_port=settings.headers.forwarded_port,
     )
 
 
@@ -75,7 +82,6 @@ def gateway_manager(
         stat_prefix=stat_prefix,
         route=route,
         http_filters=_filters(protocol),
-        server_name=SERVER_NAME,
         use_remote_address=True,
         trusted_hops=settings.trusted_hops,
         client_cert=settings.gateway_client_cert,
@@ -86,7 +92,16 @@ def gateway_manager(
         limits=limits_for(settings.gateways.http, protocol),
         accept_http10=http10,
         access_log=settings.access_log,
+        server_name=_server(settings, SERVER_NAME),
+        request_ids=settings.headers.request_id,
+        debug_headers=settings.headers.debug,
+        forwarded_port=settings.headers.forwarded_port,
     )
+
+
+def _server(settings: ListenerSettings, usual: str) -> str | None:
+    declared = settings.headers.server
+    return None if declared is None else declared or usual
 
 
 def _filters(protocol: Protocol) -> tuple[HttpFilterName, ...]:

@@ -26,6 +26,7 @@ from meshctl_operator.compiler.inputs.routes import (
 )
 from meshctl_operator.compiler.names import outbound_cluster, split_outbound_cluster
 from meshctl_operator.compiler.plan.http_rules import RulePlan, plan_http_rules
+from meshctl_operator.compiler.plan.proxy_headers import forwards_host
 from meshctl_operator.compiler.plan.route_actions import DestinationPlan, ForwardPlan, RedirectPlan
 from meshctl_operator.compiler.plan.route_matches import MatchBlock
 from meshctl_operator.compiler.plan.route_retries import default_retries
@@ -208,6 +209,7 @@ class _Binder:
             grpc_timeout=plan.timeout,
             retry=retry,
             host_rewrite=host_rewrite,
+            forwarded_host=plan.has_rewrite and self._ctx.derive(forwards_host),
             rewrite=plan.rewrite,
             mirrors=tuple(MirrorInput(self._cluster(mirror.destination), mirror.fraction) for mirror in plan.mirrors),
             hash_policies=hashed,

@@ -108,6 +108,7 @@ def _plan_ingress(ctx: Context, view: InboundView, ingress: Ingress, found: list
         bind_address="" if loopback else _INBOUND_SOURCE_V6 if ":" in ingress.endpoint else _source(view.families),
         keep_unused_hosts=original,
         metadata=MetadataInput(services=(host,)),
+        buffer_limit=policies.plan_buffer_limit(config),
     )
     sources = (ingress.sidecar, *((target.service.source,) if target is not None else ()))
     return planned(cluster, (*sources, *(rule.provenance if rule else ())))
@@ -140,6 +141,7 @@ def _plan_target(
         extra_bind_address=_INBOUND_SOURCE_V6 if not loopback and view.families is IpFamilies.DUAL else "",
         keep_unused_hosts=not loopback,
         metadata=MetadataInput(services=services),
+        buffer_limit=policies.plan_buffer_limit(config),
     )
     sources = (each.service.source for each in served)
     return planned(cluster, (*sources, *(rule.provenance if rule else ()), view.sidecar if own is not None else None))

@@ -13,6 +13,7 @@ from meshctl_operator.base.durations import Duration
 from meshctl_operator.compiler import listener_codes
 from meshctl_operator.compiler.inputs.listeners import AccessLogInput, ClientCertForwarding, EscapedSlashes
 from meshctl_operator.compiler.plan.http_limits import Limits, gateway_limits, sidecar_limits
+from meshctl_operator.compiler.plan.proxy_headers import HeaderSettings, header_settings
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.mesh import mesh_config
 
@@ -75,6 +76,7 @@ class ListenerSettings:
     gateways: Limits
     sidecars: Limits
     proxy_protocol: bool
+    headers: HeaderSettings
 
 
 def listener_settings(ctx: Context) -> ListenerSettings:
@@ -95,6 +97,7 @@ def listener_settings(ctx: Context) -> ListenerSettings:
         gateways=gateway_limits(config.default_config.connection_settings),
         sidecars=sidecar_limits(config.default_config.connection_settings),
         proxy_protocol=topology.proxy_protocol is not None,
+        headers=ctx.derive(header_settings),
         gateway_client_cert=ClientCertForwarding.SANITIZE_SET if declared == "UNDEFINED" else ClientCertForwarding(declared),
     )
 

@@ -78,6 +78,7 @@ class ForwardPlan:
     retry: RetryInput | None
     keep_previous_hosts: bool
     host_rewrite: str
+    has_rewrite: bool
     rewrite: str | RegexRewriteInput
     mirrors: tuple[MirrorPlan, ...]
 
@@ -131,6 +132,7 @@ def _forward(item: HttpRule, default_retry: RetryInput | None, headers: HeaderPl
         retry=default_retry if rule.retries is None else plan_retries(rule.retries, retries_at, report),
         keep_previous_hosts=rule.retries is not None and rule.retries.retry_ignore_previous_hosts is True,
         host_rewrite=authority or headers.authority,
+        has_rewrite=rule.rewrite is not None,
         rewrite=rewrite,
         mirrors=_mirrors(item, report),
     )

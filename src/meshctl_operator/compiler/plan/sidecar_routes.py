@@ -18,6 +18,7 @@ from meshctl_operator.compiler.names import BLACK_HOLE, PASSTHROUGH
 from meshctl_operator.compiler.plan.domains import domain_name
 from meshctl_operator.compiler.plan.http_routes import plan_default_route, plan_routes
 from meshctl_operator.compiler.plan.outbound_listeners import fallback_cluster, listeners_of
+from meshctl_operator.compiler.plan.proxy_headers import counts_attempts
 from meshctl_operator.compiler.plan.sidecar_hosts import HostEntry, PortHosts, plan_hosts
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.views import OutboundView
@@ -77,7 +78,8 @@ def plan_virtual_host(ctx: Context, entry: HostEntry) -> Planned[VirtualHostInpu
         plan = ctx.derive(plan_routes, entry.target, entry.rules)
     else:
         plan = ctx.derive(plan_default_route, entry.target, entry.host, entry.port)
-    return planned(VirtualHostInput(entry.name, entry.domains, plan.routes), (*plan.provenance, *entry.sources))
+    host = VirtualHostInput(entry.name, entry.domains, plan.routes, attempt_count=ctx.derive(counts_attempts))
+    return planned(host, (*plan.provenance, *entry.sources))
 
 
 def plan_catch_all(ctx: Context, view: OutboundView, name: str) -> VirtualHostInput | None:

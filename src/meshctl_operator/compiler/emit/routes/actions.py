@@ -33,6 +33,7 @@ def emit_forward(forward: ForwardInput) -> route_components_pb2.RouteAction:
     """Return ``RouteAction``."""
     message = route_components_pb2.RouteAction(
         host_rewrite_literal=forward.host_rewrite or None,
+        append_x_forwarded_host=forward.forwarded_host,
         request_mirror_policies=[_mirror(mirror) for mirror in forward.mirrors],
         hash_policy=[_hash_policy(policy) for policy in forward.hash_policies],
     )
