@@ -21,10 +21,20 @@ from meshctl_operator.registry.registry import Registry
 class TextMesh(Engine):
     """An engine over objects given as YAML; later texts add to or replace what is there."""
 
-    def __init__(self, text: str, *, switches: tuple[tuple[str, str], ...] = (), assumes_secrets: bool = False, **mesh_config: Any) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        switches: tuple[tuple[str, str], ...] = (),
+        assumes_secrets: bool = False,
+        certificates: bool = False,
+        **mesh_config: Any,
+    ) -> None:
         self._registry = Registry()
         super().__init__(self._registry.snapshot)
-        settings = MeshSettings(MeshConfig.model_validate(mesh_config), switches=switches, assumes_secrets=assumes_secrets)
+        settings = MeshSettings(
+            MeshConfig.model_validate(mesh_config), switches=switches, assumes_secrets=assumes_secrets, workload_certificates=certificates
+        )
         mesh = ConfigObject[Any](key=MESH_KEY, api_version="v1", meta=ObjectMeta(name="mesh"), spec=settings)
         self._apply(Upsert(mesh), *_changes(text))
 

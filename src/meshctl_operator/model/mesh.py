@@ -28,6 +28,11 @@ def is_on(ctx: Context, switch: str, *, default: bool = False) -> bool:
     return text in {"1", "t", "true"} if text else default
 
 
+def has_workload_certificates(ctx: Context) -> bool:
+    """Tell whether proxies have certificates of the mesh, so that they can speak mutual TLS among each other (tracked)."""
+    return mesh_settings(ctx).workload_certificates
+
+
 def cluster_domain(ctx: Context) -> str:
     """Return the DNS domain of the cluster, ``cluster.local`` by default."""
     return mesh_settings(ctx).domain

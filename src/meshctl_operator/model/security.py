@@ -19,6 +19,7 @@ from meshctl_operator.registry.cells import Cell, Table
 
 _STRICT: Final = "STRICT"
 _UNSET: Final = "UNSET"
+_DISABLE: Final = "DISABLE"
 _DRY_RUN: Final = "istio.io/dry-run"
 _GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
 
@@ -61,6 +62,20 @@ def denial(ctx: Context, namespace: str, labels: Labels, role: ProxyRole) -> Den
     if role is not ProxyRole.SIDECAR:
         return Denial(shut)
     return _with_mutual_tls(shut, [obj for obj in selected if obj.kind is Kind.PEER_AUTHENTICATION], namespace)
+
+
+def accepts_mutual_tls(ctx: Context, namespace: str) -> bool:
+    """Tell whether clients may take it that workloads of a namespace accept mutual TLS: unless its policy, else the mesh's, disables it.
+
+    Policies with a selector do not count here: a cluster is for workloads of all kinds (tracked).
+    """
+    root = mesh_config(ctx).root_namespace
+    for own in dict.fromkeys((namespace, root)):
+        policies = (obj for obj in ctx.fetch(Cell(Table.SECURITY_POLICIES, own)) if obj.kind is Kind.PEER_AUTHENTICATION)
+        mode = next((_mode(obj.spec) for obj in policies if not _has_selector(obj)), _UNSET)
+        if mode != _UNSET:
+            return mode != _DISABLE
+    return True
 
 
 def _selects(obj: ConfigObject[Any], namespace: str, labels: dict[str, str]) -> bool:

@@ -10,9 +10,8 @@ from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb
 
 from meshctl_operator.compiler.emit.dynamic_forward_proxy import emit_forward_proxy_type
 from meshctl_operator.compiler.emit.endpoints import emit_address, emit_endpoints
-from meshctl_operator.compiler.emit.proxy_protocol import emit_with_proxy_header
+from meshctl_operator.compiler.emit.transport_sockets import set_transport_sockets
 from meshctl_operator.compiler.emit.upstream_http import HTTP_OPTIONS, emit_http_options
-from meshctl_operator.compiler.emit.upstream_tls import emit_transport_socket
 from meshctl_operator.compiler.emit.values import emit_duration
 from meshctl_operator.compiler.inputs.clusters import (
     BalancingInput,
@@ -56,11 +55,7 @@ def emit_cluster(cluster: ClusterInput) -> cluster_pb2.Cluster:
         _set_keepalive(message, cluster.keepalive)
     if cluster.http is not None:
         message.typed_extension_protocol_options[HTTP_OPTIONS].Pack(emit_http_options(cluster.http), deterministic=True)
-    socket = emit_transport_socket(cluster.tls) if cluster.tls is not None else None
-    if cluster.proxy_header is not None:
-        socket = emit_with_proxy_header(cluster.proxy_header, socket)
-    if socket is not None:
-        message.transport_socket.CopyFrom(socket)
+    set_transport_sockets(message, cluster)
     if cluster.bind_address:
         message.upstream_bind_config.source_address.CopyFrom(emit_address(cluster.bind_address, 0).socket_address)
     if cluster.extra_bind_address:

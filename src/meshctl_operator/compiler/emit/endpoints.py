@@ -10,6 +10,7 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from meshctl_operator.compiler.inputs.endpoints import EndpointHealth, EndpointsInput, LbEndpointInput, LocalityInput
 
 _UNIX: Final = "unix://"
+_SOCKET_MATCH: Final = "envoy.transport_socket_match"
 
 
 def emit_endpoints(endpoints: EndpointsInput) -> endpoint_pb2.ClusterLoadAssignment:
@@ -51,6 +52,8 @@ def _endpoint(endpoint: LbEndpointInput) -> endpoint_components_pb2.LbEndpoint:
     message.load_balancing_weight.value = endpoint.weight
     if endpoint.workload:
         message.metadata.filter_metadata["istio"].fields["workload"].string_value = endpoint.workload
+    if endpoint.mutual_tls:
+        message.metadata.filter_metadata[_SOCKET_MATCH].fields["tlsMode"].string_value = "istio"
     return message
 
 

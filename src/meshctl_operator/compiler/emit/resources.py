@@ -34,7 +34,7 @@ def cluster_resource(cluster: Planned[ClusterInput]) -> CompiledResource:
     eds = message.WhichOneof("cluster_discovery_type") == "type" and message.type == cluster_pb2.Cluster.EDS
     eds_name = (message.eds_cluster_config.service_name or message.name) if eds else ""
     body = serialised(emit_cluster, cluster.input, message)
-    asked = cluster.input.tls.secrets if cluster.input.tls is not None else ()
+    asked = tuple(name for tls in (cluster.input.tls, cluster.input.tls_where_taken) if tls is not None for name in tls.secrets)
     return compiled_resource(CLUSTER_TYPE, message.name, body, (cluster.provenance,), eds_name, secret_names=asked)
 
 

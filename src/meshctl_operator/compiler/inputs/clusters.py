@@ -218,6 +218,7 @@ class MetadataInput:
 class ClusterInput:
     """One cluster.
 
+    ``tls`` is spoken to every endpoint, ``tls_where_taken`` to those that say so in their metadata, plain text to the others.
     ``panic_threshold`` (percent) None leaves it to Envoy. ``bind_address`` is the source address of connections. ``load_assignment`` is
     what STATIC and DNS clusters carry themselves. ``dns_refresh`` and ``dns_family`` are for DNS clusters, ``dns_cache`` is that of a
     dynamic forward proxy. ``port_override`` is for ORIGINAL_DST. ``extra_bind_address`` is the source address of the other family.
@@ -242,6 +243,7 @@ class ClusterInput:
     http: HttpInput | None = None
     outlier: OutlierInput | None = None
     tls: UpstreamTlsInput | None = None
+    tls_where_taken: UpstreamTlsInput | None = None
     proxy_header: ProxyHeader | None = None
     bind_address: str = ""
     extra_bind_address: str = ""

@@ -19,7 +19,8 @@ class EndpointHealth(StrEnum):
 class LbEndpointInput:
     """One endpoint. ``address`` is an IP, a host name (DNS clusters) or ``unix://`` and a path, with port 0 then.
 
-    ``other_addresses`` are tried where the first one does not answer. ``workload`` is Istio's telemetry text ``workload;namespace;canonical name;canonical revision;cluster``, empty where unknown.
+    ``other_addresses`` are tried where the first one does not answer. With ``mutual_tls`` a cluster
+    that speaks it where it is taken speaks it to this one. ``workload`` is Istio's telemetry text ``workload;namespace;canonical name;canonical revision;cluster``, empty where unknown.
     """
 
     address: str
@@ -28,6 +29,7 @@ class LbEndpointInput:
     weight: int = 1
     workload: str = ""
     other_addresses: tuple[str, ...] = ()
+    mutual_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

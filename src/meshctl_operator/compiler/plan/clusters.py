@@ -31,15 +31,16 @@ from meshctl_operator.compiler.names import ANY_HOST, BLACK_HOLE, PASSTHROUGH, o
 from meshctl_operator.compiler.plan import cluster_policies as policies
 from meshctl_operator.compiler.plan.dynamic_dns import dns_cache, dns_family
 from meshctl_operator.compiler.plan.localities import arranged, candidates, usable
+from meshctl_operator.compiler.plan.mutual_tls import is_spoken_unasked, plan_mutual_tls, with_mutual_tls
 from meshctl_operator.compiler.plan.stat_names import STAT_DELIMITER, fill_stat_pattern
-from meshctl_operator.compiler.plan.upstream_tls import plan_tls
+from meshctl_operator.compiler.plan.upstream_tls import TlsPlan, plan_tls
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model import codes
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
 from meshctl_operator.model.dynamic_hosts import DYNAMIC_PROTOCOLS
 from meshctl_operator.model.endpoints import Endpoint, endpoints
 from meshctl_operator.model.locality_policies import locality_policy
-from meshctl_operator.model.mesh import mesh_config
+from meshctl_operator.model.mesh import has_workload_certificates, mesh_config
 from meshctl_operator.model.policies import declared_policy, effective_policy, subset_names
 from meshctl_operator.model.proxies import IpFamilies, ProxyRole
 from meshctl_operator.model.services import Protocol, Resolution, Service, ServicePort, ServiceRegistry, TrafficDistribution
@@ -177,7 +178,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
     checks = policies.Checks(rule.key if rule else MESH_KEY, found)
     pool, outlier = policy.connection_pool, policy.outlier_detection
     protocol = policies.plan_protocol(port.protocol, pool, config.h2_upgrade_policy, sniffs=client.role is ProxyRole.SIDECAR)
-    tls = plan_tls(policy.tls, client.role, service, rule, protocol, config.tls_defaults, found)
+    tls = _plan_tls(ctx, target, protocol, found)
     if tls.refused:
         message = f"{tls.refused}: cluster {target.name} is left out rather than served without TLS"
         found.append(
@@ -232,6 +233,7 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
         http=http,
         outlier=policies.plan_outlier(outlier, checks),
         tls=tls.context,
+        tls_where_taken=tls.where_taken,
         proxy_header=policies.plan_proxy_header(policy.proxy_protocol),
         buffer_limit=policies.plan_buffer_limit(config),
         metadata=MetadataInput(
@@ -242,6 +244,16 @@ def _plan_cluster(ctx: Context, target: _Target, found: list[Diagnostic]) -> Clu
             alpn_override=policy.tls is None or policy.tls.mode not in {ClientTlsMode.SIMPLE, ClientTlsMode.MUTUAL},
         ),
     )
+
+
+def _plan_tls(ctx: Context, target: _Target, protocol: UpstreamHttp | None, found: list[Diagnostic]) -> TlsPlan:
+    client, service, policy = target.client, target.service, target.policy
+    asked = policy.tls is not None and policy.tls.mode is ClientTlsMode.ISTIO_MUTUAL and has_workload_certificates(ctx)
+    if not asked and not is_spoken_unasked(ctx, service, target.port, policy):
+        return plan_tls(policy.tls, client.role, service, target.rule, protocol, mesh_config(ctx).tls_defaults, found)
+    context = plan_mutual_tls(ctx, service, target.port.number, target.subset, policy.tls, protocol)
+    matched = not asked and _discovery(target, []) is not Discovery.ORIGINAL_DST  # whose endpoints have nothing to be told apart by
+    return TlsPlan(where_taken=context) if matched else TlsPlan(context)
 
 
 def _discovery(target: _Target, found: list[Diagnostic]) -> Discovery:
@@ -300,7 +312,9 @@ def _assignment(ctx: Context, target: _Target) -> EndpointsInput | None:
     # The cluster id is the mesh's only one: a cluster is planned for proxies of all of them alike.
     every = candidates((each for each in declared if not each.address.startswith(_UNIX)), "Kubernetes")
     policy = locality_policy(ctx, declared_policy(target.rule, target.subset, port.number), service)
-    localities = arranged(usable(every, service, port, target.rule, target.subset), policy, target.client.where)
+    declared_tls = declared_policy(target.rule, target.subset, port.number)
+    chosen = with_mutual_tls(ctx, usable(every, service, port, target.rule, target.subset), service, declared_tls)
+    localities = arranged(chosen, policy, target.client.where)
     return EndpointsInput(target.name, localities) if localities else None
 
 

@@ -10,6 +10,7 @@ from meshctl_operator.compiler.inputs.planned import Planned, planned
 from meshctl_operator.compiler.names import split_outbound_cluster
 from meshctl_operator.compiler.plan.clusters import Client
 from meshctl_operator.compiler.plan.localities import Candidate, arranged, candidates, usable
+from meshctl_operator.compiler.plan.mutual_tls import with_mutual_tls
 from meshctl_operator.compiler.plan.networks import across_networks
 from meshctl_operator.incremental.context import Context
 from meshctl_operator.model.destination_rules import MergedRule, destination_rule
@@ -86,6 +87,7 @@ def _plan(
     if name is None or port is None:
         return planned(EndpointsInput(cluster), (service.source,))
     found = usable(every, service, port, rule, name[1])
+    found = with_mutual_tls(ctx, found, service, declared_policy(rule, name[1], name[0]))
     gateways = ctx.derive(network_gateways)
     if gateways:
         found = across_networks(found, gateways, where.network, ctx.derive(pod_networks), port.name)

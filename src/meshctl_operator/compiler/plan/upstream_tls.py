@@ -28,6 +28,8 @@ class TlsPlan:
     """TLS of a cluster: the context (None for plain text), and how the name of the server is found where the policy names none."""
 
     context: UpstreamTlsInput | None = None
+    where_taken: UpstreamTlsInput | None = None
+    """TLS to those endpoints alone that take it."""
     auto_sni: bool = False
     auto_san_validation: bool = False
     refused: str = ""

@@ -51,6 +51,13 @@ def test_addresses_of_both_families() -> None:
     }
 
 
+def test_endpoints_that_take_mutual_tls_say_so() -> None:
+    """Clusters choose their transport socket by it."""
+    endpoint = LbEndpointInput("10.0.0.1", 80, mutual_tls=True)
+    (locality,) = as_json(emit_endpoints(EndpointsInput("c", (LocalityInput((endpoint,)),))))["endpoints"]
+    assert locality["lb_endpoints"][0]["metadata"] == {"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}}
+
+
 def test_nothing_is_an_answer() -> None:
     """Without endpoints only the name is sent; an empty locality has no weight, since Envoy refuses 0."""
     assert as_json(emit_endpoints(EndpointsInput("c"))) == {"cluster_name": "c"}
