@@ -74,6 +74,7 @@ def read_proxy(node: NodeInfo) -> DeclaredProxy:
         http10=_text(metadata, "HTTP10") == "1",
         local=_local(metadata.get(LOCAL_KEY)),
         dns_capture=_text(metadata, "DNS_CAPTURE") == "true",
+        network_view=tuple(sorted({part.strip() for part in _text(metadata, "REQUESTED_NETWORK_VIEW").split(",") if part.strip()})),
         lacking=tuple(sorted(DISPENSABLE - node.extensions)) if node.extensions else (),
     )
     return DeclaredProxy(proxy, freeze(_labels(metadata, "STATIC_LABELS")))

@@ -96,7 +96,7 @@ def gateway_view(proxy: Proxy) -> GatewayView:
 
 def endpoint_view(proxy: Proxy) -> EndpointView:
     """Return where the proxy stands, as far as the order of endpoints depends on it."""
-    return EndpointView(proxy.locality, proxy.network, proxy.cluster_id, proxy.node_name, proxy.labels)
+    return EndpointView(proxy.locality, proxy.network, proxy.cluster_id, proxy.node_name, proxy.labels, proxy.network_view)
 
 
 def _only(labels: Labels, keys: frozenset[str]) -> Labels:

@@ -90,7 +90,7 @@ class LocalBinding:
 class Proxy:
     """The facts about one proxy: from its xDS node, completed by the registry, or from ``--proxy`` of the command line.
 
-    ``lacking`` are the filters that we would use and that its Envoy was built without.
+    ``network_view`` are the networks whose endpoints it wants to see; empty stands for all. ``lacking`` are the filters that we would use and that its Envoy was built without.
     """
 
     role: ProxyRole
@@ -110,6 +110,7 @@ class Proxy:
     http10: bool = False
     local: LocalBinding | None = None
     dns_capture: bool = False
+    network_view: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
 
     @property

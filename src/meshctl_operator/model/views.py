@@ -13,14 +13,22 @@ from meshctl_operator.model.proxies import NOWHERE, InterceptionMode, IpFamilies
 @hash_once
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """What decides the order and weight of endpoints: where the proxy stands. ``labels`` are those that some failover goes by."""
+    """What decides the order and weight of endpoints: where the proxy stands. ``labels`` are those that some failover goes by.
+
+    ``network_view`` are the only networks whose endpoints it wants, unless it is empty.
+    """
 
     locality: Locality = NOWHERE
     network: str = ""
     cluster_id: str = "Kubernetes"
     node_name: str = ""
     labels: Labels = ()
+    network_view: tuple[str, ...] = ()
     _hash: int = field(init=False, repr=False, compare=False)
+
+    def sees(self, network: str) -> bool:
+        """Tell whether the proxy wants endpoints of a network; those of none are everybody's."""
+        return not self.network_view or not network or network in self.network_view
 
 
 NO_PLACE = EndpointView()

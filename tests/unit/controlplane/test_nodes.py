@@ -61,6 +61,7 @@ def test_metadata_is_read_with_istios_types() -> None:
         "NODE_NAME": "n1",
         "CLUSTER_ID": "c1",
         "NETWORK": "net",
+        "REQUESTED_NETWORK_VIEW": "net,  far",
         "INTERCEPTION_MODE": "NONE",
         "HTTP_PROXY_PORT": 15007.0,
         "UNPRIVILEGED_POD": "true",
@@ -85,6 +86,7 @@ def test_metadata_is_read_with_istios_types() -> None:
         unprivileged=True,
         http10=True,
         local=LocalBinding("127.0.1.2", ((80, 8080),), ((9080, 41001),)),
+        network_view=("far", "net"),
     )
 
 

@@ -72,7 +72,9 @@ def plan_endpoints(
         (
             endpoint
             for endpoint in ctx.derive(endpoints, service.host, service.namespace)
-            if endpoint.is_ip_or_socket and not (service.node_local and endpoint.node_name != where.node_name)
+            if endpoint.is_ip_or_socket
+            and where.sees(endpoint.network)
+            and not (service.node_local and endpoint.node_name != where.node_name)
         ),
         where.cluster_id,
     )

@@ -156,3 +156,23 @@ def test_the_order_of_endpoints_does_not_matter() -> None:
     """The same endpoints in any order give an equal plan."""
     one, two = "{addresses: [10.1.0.1]}", "{addresses: [10.1.0.2]}"
     assert addresses(web(f"{one}, {two}")) == addresses(web(f"{two}, {one}")) == ["10.1.0.1", "10.1.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [((), ["10.1.0.1", "10.1.0.2", "10.1.0.3"]), (("n1",), ["10.1.0.1", "10.1.0.3"]), (("n1", "n2"), ["10.1.0.1", "10.1.0.2", "10.1.0.3"])],
+)
+def test_a_proxy_may_see_some_networks_only(view: tuple[str, ...], expected: list[str]) -> None:
+    """Endpoints of other networks are left out for who says which ones it wants; those of no network are everybody's."""
+    pods = "".join(
+        f"""---
+apiVersion: v1
+kind: Pod
+metadata: {{name: web-{number}, namespace: default, labels: {{topology.istio.io/network: "{network}"}}}}
+spec: {{}}
+status: {{podIP: 10.1.0.{number}, phase: Running}}
+"""
+        for number, network in ((1, "n1"), (2, "n2"), (3, ""))
+    )
+    text = web(", ".join(f"{{addresses: [10.1.0.{number}], targetRef: {{kind: Pod, name: web-{number}}}}}" for number in (1, 2, 3)))
+    assert addresses(text + pods, where=replace(HERE, network_view=view)) == expected
