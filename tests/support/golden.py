@@ -1,8 +1,8 @@
 """Golden cases: config objects in, what each proxy is served out, as YAML that a reviewer can read.
 
 A case is a folder with ``case.yaml``: ``inputs`` (files or folders, relative to the case; ``in.yaml`` if absent), ``proxies`` (as the
-command line takes them) and, if they matter, ``mesh`` (fields of MeshConfig) and ``over`` (inputs that the case lays its own over: only
-what these change is written down). Beside it stand ``xds.<proxy>.yaml`` and ``diagnostics.yaml``, written by
+command line takes them, or as a file describes them) and, if they matter, ``mesh`` (fields of MeshConfig), ``switches`` (of istiod) and
+``over`` (inputs that the case lays its own over: only what these change is written down). Beside it stand ``xds.<proxy>.yaml`` and ``diagnostics.yaml``, written by
 ``pytest tests/golden --update-golden``.
 """
 
@@ -20,7 +20,7 @@ from meshctl_operator.apis.changes import Change
 from meshctl_operator.apis.mesh_config import MeshConfig
 from meshctl_operator.apis.mesh_settings import MeshSettings
 from meshctl_operator.base.diagnostics import Diagnostic, sorted_unique
-from meshctl_operator.controlplane.proxy_descriptions import parse_proxy
+from meshctl_operator.controlplane.proxy_descriptions import parse_proxy, read_proxy
 from meshctl_operator.controlplane.translation import Translation, translate
 from meshctl_operator.sources.files import list_files, read_text
 from meshctl_operator.sources.loading import load
@@ -61,15 +61,18 @@ class GoldenCase:
         case = yaml.safe_load((self.folder / "case.yaml").read_text())
         below = [self.folder / given for given in case.get("over", [])]
         changes, findings = load_objects([*below, *(self.folder / given for given in case.get("inputs", ["in.yaml"]))], instead=instead)
-        mesh = MeshSettings(MeshConfig.model_validate(case.get("mesh", {})))
+        switches = tuple(sorted(case.get("switches", {}).items()))
+        mesh = MeshSettings(MeshConfig.model_validate(case.get("mesh", {})), switches=switches)
         files: dict[str, Any] = {}
-        for proxy in case["proxies"]:
-            translation = translate(changes, parse_proxy(proxy), mesh)
+        for given in case["proxies"]:
+            proxy = parse_proxy(given) if isinstance(given, str) else read_proxy(given)
+            translation = translate(changes, proxy, mesh)
             findings += translation.diagnostics
             page = self._xds(translation)
             if below:
-                _leave_out(page, self._xds(translate(load_objects(below)[0], parse_proxy(proxy), mesh)))
-            files[f"xds.{proxy.partition(':')[2]}.yaml"] = page
+                _leave_out(page, self._xds(translate(load_objects(below)[0], proxy, mesh)))
+            name = given.partition(":")[2] if isinstance(given, str) else f"{given['name']}.{given['namespace']}"
+            files[f"xds.{name}.yaml"] = page
         files["diagnostics.yaml"] = [finding.to_json() for finding in sorted_unique(findings)]
         return files
 
