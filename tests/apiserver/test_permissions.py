@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
-from meshctl_operator.kube.permissions import Rule, cluster_rules, namespace_rules, secret_rules
+from meshctl_operator.kube.admission.certificates import Material, new_material, service_names
+from meshctl_operator.kube.admission.secrets import data_of, material_of
+from meshctl_operator.kube.permissions import WEBHOOK_SECRET, Rule, cluster_rules, namespace_rules, secret_rules
 from tests.support.api_server import ApiServer
 from tests.support.key_pairs import secret_yaml
 from tests.support.meshes import RawObject, endpoints, istio, service, virtual_service
-from tests.support.operator_process import NAMESPACE, install_webhook, next_event, serving, uninstall_webhook
+from tests.support.operator_process import NAMESPACE, SERVICE, install_webhook, next_event, serving, uninstall_webhook
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(180)]
 
+DAY = 86_400
 CRDS = Path(__file__).parents[2] / "crds"
 
 
@@ -73,9 +77,22 @@ def refused(events: Iterable[Any]) -> set[tuple[str, str]]:
     return {(event["verb"], event.get("objectRef", {}).get("resource", event["requestURI"])) for event in denied}
 
 
+def stored_certificate(server: ApiServer) -> Material:
+    """Return the certificate that all replicas share."""
+    found = material_of(server.request("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/{WEBHOOK_SECRET}")["data"])
+    assert found is not None
+    return found
+
+
 def test_nothing_is_forbidden(audited: ApiServer) -> None:
-    """From the start to the end of a life with objects of all kinds no request is refused, and each kind was asked for."""
+    """From the start to the end of a life with objects of all kinds no request is refused, and each kind was asked for.
+
+    A certificate near its end is renewed, and the authority of before stays trusted.
+    """
     name = "meshctl"
+    old = new_material(service_names(SERVICE, NAMESPACE), time.time() - 61 * DAY)
+    meta = {"name": WEBHOOK_SECRET, "namespace": NAMESPACE}
+    audited.apply({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": meta, "data": data_of(old)})
     roles = (
         *bound(name, "meshctl", cluster_rules()),
         *bound(name, "meshctl-secrets", secret_rules()),
@@ -98,15 +115,23 @@ def test_nothing_is_forbidden(audited: ApiServer) -> None:
         *("namespaces", "configmaps", "customresourcedefinitions"),
     ):
         assert {"list", "watch"} <= asked(events, resource), resource
-    assert asked(events, "secrets") == {"list", "watch", "get", "create"}
+    assert asked(events, "secrets") == {"list", "watch", "get", "update"}
     assert asked(events, "validatingwebhookconfigurations") == {"get", "patch"}
+    renewed = stored_certificate(audited)
+    assert renewed.certificate != old.certificate
+    assert renewed.authorities.endswith(old.authorities)
+    assert renewed.authorities != old.authorities
 
 
 def test_where_certificates_may_not_be_read_everything_else_is_served(audited: ApiServer) -> None:
-    """The installer chose the namespaces."""
+    """The installer chose the namespaces. The certificate of the webhook is made where there is none."""
     name = "meshctl-elsewhere"
     roles = (*bound(name, name, cluster_rules()), *bound(name, name, namespace_rules(), NAMESPACE))
-    with serving(audited, kubeconfig=kubeconfig(audited, name, *roles)) as process:
+    audited.kubectl("delete", "secret", WEBHOOK_SECRET, "-n", NAMESPACE, "--ignore-not-found")
+    with serving(audited, "--webhook", "127.0.0.1:0", kubeconfig=kubeconfig(audited, name, *roles)) as process:
+        install_webhook(audited, next_event(process)["webhook"])
         next_event(process, "synced")
+    uninstall_webhook(audited)
+    assert stored_certificate(audited).authorities.count("BEGIN") == 1
     events = audited.requests_of(f"system:serviceaccount:{NAMESPACE}:{name}")
     assert {resource for _, resource in refused(events)} == {"secrets"}

@@ -18,7 +18,7 @@ from tests.support.ads_bootstrap import ads_bootstrap
 from tests.support.api_server import ApiServer, free_port
 from tests.support.envoy_process import EnvoyProcess
 from tests.support.meshes import RawObject, endpoints, istio, service
-from tests.support.operator_process import next_event, serving
+from tests.support.operator_process import install_webhook, next_event, serving, uninstall_webhook
 from tests.support.upstreams import upstream
 from tests.support.xds_client import XdsClient
 
@@ -117,7 +117,14 @@ async def test_kopf_can_run_the_operator(server: ApiServer) -> None:
     """``kopf run`` of the application serves the same."""
     server.apply(service("a", 80))
     xds, http = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    environment = {**os.environ, "KUBECONFIG": str(server.kubeconfig()), "MESHCTL_XDS": xds, "MESHCTL_HTTP": http}
+    webhook = f"127.0.0.1:{free_port()}"
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(server.kubeconfig()),
+        "MESHCTL_XDS": xds,
+        "MESHCTL_HTTP": http,
+        "MESHCTL_WEBHOOK": webhook,
+    }
     command = [sys.executable, "-m", "kopf", "run", "--all-namespaces", "--standalone", "-m", "meshctl_operator.kube.application"]
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -137,6 +144,8 @@ async def test_kopf_can_run_the_operator(server: ApiServer) -> None:
             await proxy.follow()
             wanted = {"outbound|80||a.default.svc.cluster.local", "outbound|80||late.test"}
             await proxy.wait_for(lambda: wanted <= set(proxy.names(TypeUrl.CLUSTER)))
+        await asyncio.to_thread(install_webhook, server, webhook)
     finally:
+        uninstall_webhook(server)
         process.terminate()
         await asyncio.wait_for(process.wait(), 30)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +87,8 @@ def asks_webhook(server: ApiServer) -> bool:
 
 def uninstall_webhook(server: ApiServer) -> None:
     """Let the API server ask nobody."""
-    server.request("DELETE", f"{CONFIGURATIONS}/{WEBHOOK_CONFIGURATION}")
+    with suppress(ApiServerError):  # it was not installed
+        server.request("DELETE", f"{CONFIGURATIONS}/{WEBHOOK_CONFIGURATION}")
 
 
 def conditions(server: ApiServer, given: RawObject) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 ``meshctl serve --kubernetes`` runs the same handlers in a thread of its own, which keeps the loop of the control plane free; here Kopf has
 the main thread and the control plane another one. Settings come from the environment alone: ``MESHCTL_XDS`` and ``MESHCTL_HTTP`` (addresses,
-by default 127.0.0.1:15010 and 127.0.0.1:15014) and ``MESHCTL_REVISION``.
+by default 127.0.0.1:15010 and 127.0.0.1:15014), ``MESHCTL_WEBHOOK`` (an address; without it there is no webhook) and ``MESHCTL_REVISION``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final
 
 import kopf
@@ -19,6 +19,7 @@ import kopf
 from meshctl_operator.admin.server import AdminServer
 from meshctl_operator.controlplane.plane import ControlPlane
 from meshctl_operator.controlplane.settings import settings_from
+from meshctl_operator.kube.admission.operation import AdmissionSettings, beside, webhook_of
 from meshctl_operator.kube.connection import Connection
 from meshctl_operator.kube.handlers import configure, register
 from meshctl_operator.kube.pauses import Pauses
@@ -61,12 +62,15 @@ class Application(threading.Thread):
         plane = ControlPlane(settings, [source])
         source.measured_by(plane.telemetry)
         admin = AdminServer(plane)
+        host, _, port = os.environ.get("MESHCTL_WEBHOOK", "").rpartition(":")
+        webhook = webhook_of(self._settings, AdmissionSettings(host, int(port)), domain=settings.domain) if host else None
         async with plane:
             try:
                 xds = await plane.serve(os.environ.get("MESHCTL_XDS", "127.0.0.1:15010"))
                 http = await admin.start(os.environ.get("MESHCTL_HTTP", "127.0.0.1:15014"))
                 log.info("listening", extra={"xds": xds, "http": http})
-                await asyncio.Event().wait()
+                async with nullcontext() if webhook is None else beside(plane, webhook):
+                    await asyncio.Event().wait()
             finally:
                 await admin.stop()
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import yaml
+
 from meshctl_operator.kube.admission.installation import webhook_configuration
+from meshctl_operator.kube.admission.webhook import WebhookOptions
 from meshctl_operator.kube.scopes import ROUTING
 
 
@@ -26,3 +32,12 @@ def test_choices() -> None:
     assert (hook["failurePolicy"], hook["clientConfig"]["service"]["port"]) == ("Fail", 8443)
     assert hook["objectSelector"] == {"matchLabels": {"istio.io/rev": "canary"}}
     assert "objectSelector" not in webhook_configuration("mesh", revision="default")["webhooks"][0]
+
+
+def test_the_manual_shows_what_is_made() -> None:
+    """Who installs by hand copies it from there."""
+    text = (Path(__file__).parents[4] / "docs" / "tasks" / "admission.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    service, configuration = yaml.safe_load_all(block)
+    assert configuration == webhook_configuration(service["metadata"]["namespace"])
+    assert service["spec"]["ports"][0]["targetPort"] == WebhookOptions("", "").port
