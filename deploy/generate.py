@@ -1,4 +1,4 @@
-"""What is generated under ``deploy/charts``: READMEs, schemas of values, RBAC rules and CRDs.
+"""What is generated under ``deploy/charts``: READMEs, schemas of values, rules of RBAC and of webhooks.
 
 Run ``python -m deploy.generate`` at the top of the repository; a test fails when a committed file differs.
 """
@@ -49,8 +49,6 @@ def _files() -> Iterator[tuple[Path, str]]:
         yield folder / "values.schema.json", json.dumps(schema(values, f"Values of the chart {name}"), indent=2) + "\n"
     yield CHARTS / "meshctl" / "templates" / "_rules.tpl", "".join(_rules())
     yield CHARTS / "meshctl" / "templates" / "_webhooks.tpl", "".join(_webhooks())
-    for crd in sorted((ROOT / "crds").glob("*.yaml")):
-        yield CHARTS / "meshctl-crds" / "files" / crd.name, crd.read_text()
 
 
 def _webhooks() -> Iterator[str]:
