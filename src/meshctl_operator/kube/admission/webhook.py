@@ -16,8 +16,8 @@ from meshctl_operator.kube.admission.rotation import LOOK_EVERY, Rotation
 from meshctl_operator.kube.admission.secrets import MaterialStore, TrustStore
 from meshctl_operator.kube.admission.server import AdmissionServer, Objects, bind
 
-RETRY_AFTER: Final = 5.0
-"""Seconds until the next try when the API server could not be asked."""
+RETRY_AFTER: Final = 2.0
+"""Seconds until the next look while API servers do not trust what is served: the webhook is not installed yet, or they cannot be asked."""
 
 log = logging.getLogger("meshctl.kube.admission")
 
@@ -68,14 +68,13 @@ class Webhook:
         """
         try:
             while True:
-                wait = LOOK_EVERY
                 try:
                     trusted = await asyncio.to_thread(self._rotation.look)
                 except Exception:  # whatever the client raises: the API server is away, or does not let us
                     log.exception("webhook certificate", extra={"retry": RETRY_AFTER})
-                    trusted, wait = False, RETRY_AFTER
+                    trusted = False
                 progress(trusted)
-                await asyncio.sleep(wait)
+                await asyncio.sleep(LOOK_EVERY if trusted else RETRY_AFTER)
         finally:
             self._ended = True
             server = self._server

@@ -85,6 +85,17 @@ async def test_the_api_server_is_away(monkeypatch: pytest.MonkeyPatch, caplog: p
     assert "webhook certificate" in caplog.text
 
 
+async def test_the_webhook_is_installed_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is trusted soon, not at the next look of those that are a minute apart."""
+    monkeypatch.setattr(module, "RETRY_AFTER", 0.0)
+    cluster = Cluster(bundle=None)
+    async with running(cluster) as (_, looks):
+        assert not await looks.get()
+        cluster.bundle = ""
+        while not await looks.get():
+            pass
+
+
 def test_a_taken_port_is_an_error() -> None:
     """A webhook that cannot listen does not pretend to."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
