@@ -104,6 +104,7 @@ def test_nothing_is_forbidden(audited: ApiServer) -> None:
         audited.apply(service("b"))
         while "Service/default/b" not in next_event(process, "config")["changed"]:
             pass
+        audited.kubectl("wait", "--for=condition=Accepted", "--timeout=60s", "vs/a")
         process.terminate()
         _, complaints = process.communicate(timeout=30)
     uninstall_webhook(audited)
@@ -115,6 +116,9 @@ def test_nothing_is_forbidden(audited: ApiServer) -> None:
         *("namespaces", "configmaps", "customresourcedefinitions"),
     ):
         assert {"list", "watch"} <= asked(events, resource), resource
+    assert "patch" in asked(events, "virtualservices")  # its status
+    assert "create" in asked(events, "events")
+    assert {"get", "create", "update"} <= asked(events, "leases")
     assert asked(events, "secrets") == {"list", "watch", "get", "update"}
     assert asked(events, "validatingwebhookconfigurations") == {"get", "patch"}
     renewed = stored_certificate(audited)
