@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -88,7 +89,8 @@ class Connection:
 
         configuration.retries = False
         configuration.connection_pool_maxsize = _CONNECTIONS
-        configuration.socket_options = tcp_keepalive_socket_options(15, 5, 3)
+        # what is sent in two pieces, head and body, must not wait for an answer to the first
+        configuration.socket_options = [*tcp_keepalive_socket_options(15, 5, 3), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
         self.configuration = configuration
         self._timings = timings
         self._pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager

@@ -35,7 +35,7 @@ class Pacing:
     pending_after: float = 0.5
     progress_every: float = 5.0
     repeat_after: float = 1.0
-    rate: float = 100.0
+    rate: float = 200.0
     burst: int = 50
     retry_least: float = 0.5
     retry_most: float = 60.0

@@ -27,7 +27,7 @@ from meshctl_operator.status.patches import Stored
 from meshctl_operator.status.planning import WritePlanner
 from meshctl_operator.status.transitions import transitions
 
-WRITERS: Final = 4
+WRITERS: Final = 8
 """Requests at a time."""
 
 REST: Final = 0.005
