@@ -79,38 +79,3 @@ async def test_the_leader_writes_what_both_know_and_another_takes_over(server: A
         server.apply(later)
         await asyncio.to_thread(wait_for_condition, server, later, "Programmed", "Programmed")
         assert version(server, edited) == before, conditions(server, edited)
-
-
-def test_objects_of_other_revisions_are_left_alone(server: ApiServer) -> None:
-    """No status, whatever becomes of them."""
-    ours, theirs = virtual_service("a", "b"), virtual_service("b", "b")
-    theirs["metadata"]["labels"] = {"istio.io/rev": "canary"}
-    with serving(server) as process:
-        next_event(process, "synced")
-        server.apply(theirs, ours)
-        wait_for_condition(server, ours, "Accepted", "Accepted")
-        assert not conditions(server, theirs)
-
-
-def test_a_broken_object_says_what_is_wrong_and_events_tell(server: ApiServer) -> None:
-    """Path and way out in the condition; what was served before stays, and mending it is an Event as well."""
-    rule, broken = virtual_service("a", "b"), virtual_service("a", "b")
-    broken["spec"]["http"][0]["timeout"] = "-1s"
-    with serving(server) as process:
-        next_event(process, "synced")
-        server.apply(service("a"), rule)
-        wait_for_condition(server, rule, "Programmed", "NoProxies")
-        unresolved = wait_for_condition(server, rule, "ResolvedRefs", "HostNotFound")
-        assert "spec.http[0].route[0].destination.host" in unresolved["message"]
-        server.apply(broken)
-        refused = wait_for_condition(server, broken, "Accepted", "Invalid")
-        assert refused["status"] == "False"
-        assert "spec.http[0].timeout" in refused["message"]
-        assert "generation 1 stays in service" in conditions(server, broken)["Programmed"]["message"]
-        server.apply(service("b"), rule)
-        wait_for_condition(server, rule, "ResolvedRefs", "ResolvedRefs")
-        reasons = {"Accepted", "Rejected"}
-        deadline = time.monotonic() + TAKE_OVER
-        while not reasons <= {event["reason"] for event in server.request("GET", "/api/v1/namespaces/default/events")["items"]}:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)

@@ -43,8 +43,12 @@ def serving(
         yield process
     finally:
         if process.poll() is None:
+            process.terminate()  # so that it gives its Lease back, and the next test does not wait for that
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.communicate(timeout=10)
+            process.communicate(timeout=10)
 
 
 def next_event(process: subprocess.Popen[str], name: str = "") -> Any:

@@ -26,6 +26,8 @@ from meshctl_operator.kube.pauses import Pauses
 from meshctl_operator.kube.routing_feed import RoutingFeed
 from meshctl_operator.kube.settings import DEFAULT_REVISION, KubeSettings
 from meshctl_operator.kube.source import KubernetesSource
+from meshctl_operator.kube.status.service import StatusService
+from meshctl_operator.kube.status.settings import status_settings
 
 log = logging.getLogger("meshctl.kube")
 
@@ -61,6 +63,7 @@ class Application(threading.Thread):
         source = KubernetesSource(self._settings, settings.mesh_settings, feed=self._feed)
         plane = ControlPlane(settings, [source])
         source.measured_by(plane.telemetry)
+        status = StatusService(plane, source, self._settings, status_settings(os.environ, self._settings))
         admin = AdminServer(plane)
         host, _, port = os.environ.get("MESHCTL_WEBHOOK", "").rpartition(":")
         webhook = webhook_of(self._settings, AdmissionSettings(host, int(port)), domain=settings.domain) if host else None
@@ -69,8 +72,12 @@ class Application(threading.Thread):
                 xds = await plane.serve(os.environ.get("MESHCTL_XDS", "127.0.0.1:15010"))
                 http = await admin.start(os.environ.get("MESHCTL_HTTP", "127.0.0.1:15014"))
                 log.info("listening", extra={"xds": xds, "http": http})
+<<<<<<< HEAD
                 async with nullcontext() if webhook is None else beside(plane, webhook):
                     await asyncio.Event().wait()
+=======
+                await status.run()
+>>>>>>> fd00aa1 (Prove status against a real API server; tell how to wait for it)
             finally:
                 await admin.stop()
 
