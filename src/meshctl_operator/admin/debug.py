@@ -47,6 +47,12 @@ class DebugPages:
         only(query)
         return [finding.to_json() for finding in self._plane.diagnostics()]
 
+    async def quarantine(self, query: Query) -> object:
+        """Return what is held back because proxies reject it."""
+        only(query)
+        now = self._clock.monotonic()
+        return [pages.quarantined(held, now) for held in self._plane.quarantined()]
+
     async def config_dump(self, query: Query) -> object:
         """Return everything that one proxy should hold; route configurations whole, also where they are sent in parts."""
         only(query, *_PROXY)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from meshctl_operator.controlplane.quarantine_board import way_out
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.xds.resources import TypeUrl, XdsResource
 
 if TYPE_CHECKING:
     from meshctl_operator.compiler.resources import CompiledResource
     from meshctl_operator.controlplane.pipeline import ResourceTrace
+    from meshctl_operator.xds.quarantine import Held
 
 REDACTED: Final = "<redacted>"
 
@@ -103,6 +105,26 @@ def trace(found: ResourceTrace, sessions: Iterable[ProxySession]) -> dict[str, o
         "recomputed_at": found.recomputed_at,
         "because": list(found.because),
         "proxies": sorted(holders),
+    }
+
+
+def quarantined(held: Held, now: float) -> dict[str, object]:
+    """Return what is held back because proxies reject it, and what is served instead."""
+    place = held.rejection
+    return {
+        "type": place.type_url.short,
+        "name": place.name,
+        "version": place.version,
+        "envoy": place.kind.version,
+        "extensions": place.kind.extensions,
+        "objects": list(held.objects),
+        "error": held.message,
+        "last_good": held.instead.version if held.instead is not None else None,
+        "kept": [f"{need.type_url.short} {need.name}" for need in held.needs],
+        "rejections": held.attempts,
+        "seconds": round(now - held.since, 3),
+        "not_tried_before_seconds": round(max(0.0, held.not_before - now), 3),
+        "way_out": way_out(held),
     }
 
 

@@ -33,6 +33,7 @@ PAGES: Final = {
     "/debug/config_dump": "everything that one proxy should hold, secrets without their bodies (?proxyID=)",
     "/debug/graph": "which objects a resource was computed from, and why it was computed last (?resource=)",
     "/debug/diagnostics": "the findings that hold now",
+    "/debug/quarantine": "versions of resources that proxies reject, and what they are served instead",
 }
 """What there is, and what it takes."""
 
@@ -83,6 +84,7 @@ class AdminServer:
             "/debug/config_dump": self._debug.config_dump,
             "/debug/graph": self._debug.graph,
             "/debug/diagnostics": self._debug.diagnostics,
+            "/debug/quarantine": self._debug.quarantine,
         }
         for path, page in pages.items():
             app.router.add_get(path, _json_page(page))

@@ -14,6 +14,7 @@ from meshctl_operator.controlplane.events import Acked, EventBus, Nacked
 from meshctl_operator.controlplane.nacks import NackLog, Origins
 from meshctl_operator.controlplane.pacing import Pace
 from meshctl_operator.controlplane.programming import Programming
+from meshctl_operator.controlplane.quarantine_board import QuarantineBoard
 from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.telemetry import Telemetry
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
@@ -28,8 +29,18 @@ REVISIONS_TIMED: Final = 256
 class Answers:
     """The feedback of all open streams."""
 
-    def __init__(self, telemetry: Telemetry, events: EventBus, clock: Clock, caught_up: Callable[[], None]) -> None:
-        """Start without streams; ``caught_up`` is called when streams that were behind can do with more."""
+    def __init__(
+        self, telemetry: Telemetry, events: EventBus, clock: Clock, caught_up: Callable[[], None], held: QuarantineBoard | None = None
+    ) -> None:
+        """Start without streams.
+
+        Args:
+            telemetry: where it is counted.
+            events: where it is told.
+            clock: what it is timed by.
+            caught_up: called when streams that were behind can do with more.
+            held: what is held back of what proxies reject; nothing if None.
+        """
         self.pace = Pace()
         self.nacks = NackLog()
         self.programming: Programming | None = None  # of the objects, where somebody wants to know
@@ -37,6 +48,7 @@ class Answers:
         self._events = events
         self._clock = clock
         self._caught_up = caught_up
+        self._held = held
         self._convergence = Convergence(telemetry.proxy_convergence, telemetry.convergence)
         self._proxies: Counter[str] = Counter()
         self._since: dict[int, float] = {}
@@ -106,24 +118,28 @@ class Answers:
         if self._events.wants(Acked):
             self._events.emit(Acked(session.proxy_id, kind, event.revision, seconds * 1000, tuple(sorted(event.changes))))
         self._answered(session, kind, event.revision, now)
+        if self._held is not None:
+            self._held.acked(session, event)
 
     def nacked(self, session: ProxySession, event: NackEvent) -> None:
         """Count, log once and tell a rejected response."""
         now, kind = self._clock.monotonic(), event.type_url.short
         self._telemetry.nacks.of(kind).inc()
-        origins = _origins(session, event.type_url)
+        origins = origins_of(session, event.type_url)
         names, objects = self.nacks.note(session.proxy_id, event, origins)
         if self.programming is not None:
             self.programming.nacked(session, event, names, origins)
         ms = self._elapsed(session, event.revision, now) * 1000
         self._events.emit(Nacked(session.proxy_id, kind, event.revision, ms, event.message.strip(), names, objects))
         self._answered(session, kind, event.revision, now)
+        for name in self._held.nacked(session, event) if self._held is not None else ():
+            self.nacks.quarantined(kind, name)
 
     def overdue(self, session: ProxySession, overdue: Overdue) -> None:
         """Count and log what a proxy did not get ready in time, with the objects that it comes from."""
         kind = overdue.type_url.short
         self._telemetry.overdue.of(kind).inc()
-        objects = list(map(str, _origins(session, overdue.type_url)(overdue.name)))
+        objects = list(map(str, origins_of(session, overdue.type_url)(overdue.name)))
         facts = {
             "proxy": session.proxy_id,
             "type": kind,
@@ -149,7 +165,7 @@ class Answers:
         return now - max(self._since.get(revision, session.connected_at), session.connected_at)
 
 
-def _origins(session: ProxySession, type_url: TypeUrl) -> Origins:
+def origins_of(session: ProxySession, type_url: TypeUrl) -> Origins:
     """Return what tells the objects that a resource was computed from."""
     compiled = session.served.compiled if session.served is not None else None
     if compiled is None:

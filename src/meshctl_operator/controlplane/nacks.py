@@ -10,6 +10,7 @@ from meshctl_operator.base.diagnostics import Diagnostic
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.controlplane.codes import REJECTED_BY_PROXY
 from meshctl_operator.xds.events import NackEvent
+from meshctl_operator.xds.rejections import named_in
 
 Origins = Callable[[str], tuple[ObjectKey, ...]]
 """The objects that a resource was computed from, by its name."""
@@ -22,8 +23,7 @@ log = logging.getLogger("meshctl.controlplane")
 def accused(event: NackEvent) -> tuple[str, ...]:
     """Return the resources that a rejection is about: those that Envoy names in its message, else all that were new in the response."""
     sent = sorted(name for name, version in event.changes.items() if version is not None)
-    named = tuple(name for name in sent if name in event.message)
-    return named or tuple(sent)
+    return named_in(event.message, sent) or tuple(sent)
 
 
 class NackLog:
@@ -60,6 +60,12 @@ class NackLog:
             for name in names:
                 if self._findings.pop((proxy, f"{type_name}/{name}"), None) is not None:
                     self._told = None
+
+    def quarantined(self, type_name: str, resource: str) -> None:
+        """Drop the findings of all proxies about a resource: the quarantine tells them from now on."""
+        for key in [key for key in self._findings if key[1] == f"{type_name}/{resource}"]:
+            del self._findings[key]
+            self._told = None
 
     def forget(self, proxy: str) -> None:
         """Drop the findings of a proxy that is gone; what was logged stays logged."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from meshctl_operator.controlplane.pipeline import ResourceTrace
     from meshctl_operator.xds.ads import AdsServer
     from meshctl_operator.xds.options import ServerOptions
+    from meshctl_operator.xds.quarantine import Held
 
 Objects = Mapping[ObjectKey, ConfigObject[Any]]
 """The config objects of one revision; it never changes, so any thread may read it."""
@@ -100,6 +101,7 @@ class ControlPlane:
         finally:
             runner, self._runner = self._runner, None
             self.events.end()
+            self._worker.held.close()
             if runner is not None:
                 runner.cancel()
                 with suppress(asyncio.CancelledError):
@@ -181,6 +183,10 @@ class ControlPlane:
         """Return where the xDS resources with a name come from, and why they were computed last."""
         return self._pipeline.graph(resource)
 
+    def quarantined(self) -> tuple[Held, ...]:
+        """Return the versions of resources that are held back because proxies reject them, with what is served instead."""
+        return self._worker.held.quarantine.entries()
+
     def _locate(self, finding: Diagnostic) -> Diagnostic:
         return locate(finding, [state.source for state in self._sources.values()])
 
@@ -246,7 +252,7 @@ class ControlPlane:
 
     def connect(self, node: NodeInfo, protocol: XdsProtocol, peer: str) -> ProxySession:
         """Register a stream. Raises ProtocolViolation for a node that cannot be served."""
-        session = ProxySession(node, protocol, peer, self._clock.monotonic(), self)
+        session = ProxySession(node, protocol, peer, self._clock.monotonic(), self, self._worker.held.quarantine)
         self.connected(session)
         return session
 

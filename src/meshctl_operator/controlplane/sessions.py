@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meshctl_operator.controlplane.nodes import DeclaredProxy, read_proxy
 from meshctl_operator.xds.discovery import Stream, XdsProtocol
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
-from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
+from meshctl_operator.xds.quarantine import Quarantine, kind_of
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl, XdsResource
+from meshctl_operator.xds.route_search import RouteSearch
 from meshctl_operator.xds.state import ViewState
 
 if TYPE_CHECKING:
     from meshctl_operator.controlplane.pipeline import Served
+
+_SERIALS: Final = count(1)
 
 
 class Listener(Protocol):
@@ -58,20 +63,36 @@ class ProxySession:
     __slots__ = (
         "_idle_revision",
         "_listener",
+        "_quarantine",
         "_stream",
+        "_trial",
+        "believed",
         "connected_at",
         "declared",
         "envoy",
+        "kind",
         "node_id",
         "peer",
         "protocol",
+        "proven",
         "rejected",
         "rested",
+        "searches",
+        "serial",
         "served",
+        "unproven",
     )
 
-    def __init__(self, node: NodeInfo, protocol: XdsProtocol, peer: str, connected_at: float, listener: Listener) -> None:
-        """Read the node. Raises ProtocolViolation if it cannot be served."""
+    def __init__(
+        self,
+        node: NodeInfo,
+        protocol: XdsProtocol,
+        peer: str,
+        connected_at: float,
+        listener: Listener,
+        quarantine: Quarantine | None = None,
+    ) -> None:
+        """Read the node. Raises ProtocolViolation if it cannot be served. ``quarantine`` says what its kind is not served."""
         self.declared: DeclaredProxy = read_proxy(node)
         self.node_id = node.id
         self.envoy = node.version_text
@@ -81,6 +102,14 @@ class ProxySession:
         self.served: Served | None = None
         self.rejected: dict[TypeUrl, str] = {}
         self.rested: Callable[[int], None] | None = None  # told each time that nothing is left to say, also of a state that it was told of
+        self.serial = next(_SERIALS)
+        self.kind = kind_of(node)
+        self.proven = False  # whether it has accepted anything; until then its rejections wait
+        self.believed = True  # whether its rejections say something about the content
+        self.unproven: tuple[NackEvent, ...] = ()
+        self.searches: Mapping[ResourceName, RouteSearch] = {}
+        self._quarantine = quarantine if quarantine is not None else Quarantine()  # an empty one is false
+        self._trial: tuple[ViewState, Mapping[ResourceName, XdsResource], ViewState] | None = None
         self._listener = listener
         self._stream: Stream | None = None
         self._idle_revision = -1
@@ -92,8 +121,31 @@ class ProxySession:
 
     @property
     def state(self) -> ViewState | None:
-        """What the proxy should hold now."""
-        return self.served.state if self.served is not None else None
+        """What the proxy should hold now: of what its kind rejects, the last good versions."""
+        if self.served is None:
+            return None
+        state = self._quarantine.serve(self.kind, self.served.state)
+        return self._searched(state) if self.searches else state
+
+    def _searched(self, state: ViewState) -> ViewState:
+        """Return the state with the route configurations that show what it is that the proxy rejects."""
+        whole = state.whole
+        routes = whole.of(TypeUrl.ROUTE)
+        trials = {name: search.serve(routes[name]) for name, search in self.searches.items() if name in routes}
+        if self._trial is None or self._trial[0] is not state or self._trial[1] != trials:
+            served = ViewState(state.revision, {**whole.resources, TypeUrl.ROUTE: routes.with_items(trials)})
+            self._trial = (state, trials, served)
+        return self._trial[2]
+
+    def should_hold(self, type_url: TypeUrl, name: ResourceName) -> XdsResource | None:
+        """Return a resource as the proxy should hold it, route configurations whole."""
+        state = self.state
+        return state.whole.of(type_url).get(name) if state is not None else None
+
+    def accepted(self) -> ViewState:
+        """Return what the proxy was told and has accepted; computed when asked, after rejections."""
+        stream = self._stream
+        return ViewState(0, {type_url: stream.accepted(type_url) for type_url in TypeUrl} if stream is not None else {})
 
     @property
     def held(self) -> Mapping[TypeUrl, Mapping[ResourceName, ContentHash]]:
@@ -118,7 +170,13 @@ class ProxySession:
     def update(self, served: Served) -> None:
         """Take what the proxy should hold from now on, and wake the stream if that differs."""
         before, self.served = self.state, served
-        if served.state is not before and self._stream is not None:
+        if self.state is not before and self._stream is not None:
+            self._stream.changed()
+
+    def look_again(self) -> None:
+        """Wake the stream: what its kind is served may be something else."""
+        if self._stream is not None and self.served is not None:
+            self._idle_revision = -1
             self._stream.changed()
 
     def attach(self, stream: Stream) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from meshctl_operator.apis.mesh_config import MeshConfig
@@ -48,6 +49,9 @@ MAX_CONNECTION_AGE: Final = "MESHCTL_MAX_CONNECTION_AGE"
 USUAL_CONNECTION_AGE: Final = 1800.0
 """Istio's charts have the same half hour (``keepaliveMaxServerConnectionAge``)."""
 
+STATE_FOLDER: Final = "MESHCTL_STATE_DIR"
+"""The environment variable that names the state folder (``Settings.state_folder``)."""
+
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -65,6 +69,7 @@ class Settings:
         max_connection_age: age at which connections of proxies are ended, so that these spread over the replicas anew; None: never. gRPC
             varies it by a tenth in either direction for each connection, so that a fleet that came at once does not go at once.
         windows: batching of changes.
+        state_folder: where the control plane keeps what must survive it: the last good versions of what proxies reject. None: nowhere.
         drain_grace: how long open streams may take to end when the control plane stops.
         pilot_metrics: expose istiod's names as well, where they mean the same (``pilot_metrics``).
         own_process: tune the garbage collector of the process (``garbage``); an embedding program has its own ideas about that.
@@ -80,6 +85,7 @@ class Settings:
     timing: Timing = USUAL_TIMING
     max_connection_age: float | None = USUAL_CONNECTION_AGE
     windows: Windows = field(default_factory=Windows)
+    state_folder: Path | None = None
     drain_grace: float = 1.0
     pilot_metrics: bool = False
     own_process: bool = False
@@ -110,8 +116,16 @@ def settings_from(environment: Mapping[str, str], *, domain: str = DOMAIN, mode:
     drain = _seconds(environment, DRAIN_TIME, USUAL_TIMING.drain)
     timing = Timing(drain, _seconds(environment, WARMING_TIMEOUT, USUAL_TIMING.warming))
     age = _seconds(environment, MAX_CONNECTION_AGE, USUAL_CONNECTION_AGE) or None
+    folder = Path(text) if (text := environment.get(STATE_FOLDER)) else None
     settings = Settings(
-        domain=domain, switches=switches, mode=mode, windows=windows, split_routes=split, timing=timing, max_connection_age=age
+        domain,
+        switches=switches,
+        mode=mode,
+        windows=windows,
+        split_routes=split,
+        timing=timing,
+        max_connection_age=age,
+        state_folder=folder,
     )
     return settings, warnings
 

@@ -79,6 +79,12 @@ class Telemetry:
         self.outdated = self._new(
             "meshctl_outdated_requests", "Requests of proxies that answer no response or an old one, by xDS type", Counter, "type"
         )
+        self.quarantined = self._new(
+            "meshctl_quarantined_resources",
+            "Versions of resources that are held back because proxies reject them, by xDS type",
+            Gauge,
+            "type",
+        )
         self.overdue = self._new(
             "meshctl_overdue_resources",
             "New resources that a proxy did not get ready in time, so that nothing waits for them, by xDS type",

@@ -13,11 +13,12 @@ from typing import Final
 from meshctl_operator.apis.changes import ChangeSet
 from meshctl_operator.base.clock import Clock
 from meshctl_operator.base.diagnostics import Diagnostic
-from meshctl_operator.controlplane.answers import Answers
+from meshctl_operator.controlplane.answers import Answers, origins_of
 from meshctl_operator.controlplane.batching import Batch, Inbox
 from meshctl_operator.controlplane.events import ConfigApplied, EventBus, Synced
 from meshctl_operator.controlplane.findings import FindingsBoard
 from meshctl_operator.controlplane.pipeline import Pipeline, Served
+from meshctl_operator.controlplane.quarantine_board import QuarantineBoard
 from meshctl_operator.controlplane.rounds import Round
 from meshctl_operator.controlplane.serving import Serving, Waiting
 from meshctl_operator.controlplane.sessions import ProxySession
@@ -66,7 +67,8 @@ class Worker:
         """
         self.pipeline = pipeline
         self.synced = False
-        self.answers = Answers(telemetry, events, clock, self.wake)
+        self.held = QuarantineBoard(settings.state_folder, telemetry, clock, lambda: self._sessions, pipeline.held, origins_of)
+        self.answers = Answers(telemetry, events, clock, self.wake, self.held)
         self._telemetry = telemetry
         self._events = events
         self._clock = clock
@@ -124,7 +126,7 @@ class Worker:
 
     def findings(self) -> tuple[Diagnostic, ...]:
         """Return what holds now, without places: as of the last round, and what proxies reject at this moment."""
-        self._board.put("proxies", self.answers.nacks.findings())
+        self._put_rejections()
         return self._board.current()
 
     # -- work -------------------------------------------------------------------------------------------------------------------------
@@ -237,7 +239,11 @@ class Worker:
         for _ in self.pipeline.prepare_findings():
             await self._slices.breathe()
         self._board.put("pipeline", self.pipeline.findings())
-        self._board.put("proxies", self.answers.nacks.findings())
+        if not self._told_synced:
+            self.held.synced()
+        elif done is not None:
+            self.held.objects_changed(done.changed)
+        self._put_rejections()
         difference = self._board.take()
         for finding in difference.fresh:
             log.info("finding", extra={"code": finding.code, "severity": finding.severity.value, "finding": str(self._locate(finding))})
@@ -248,6 +254,10 @@ class Worker:
             self._tell_synced()
         elif done is not None:
             self._tell_round(done, tuple(map(self._locate, difference.fresh)), difference.healed)
+
+    def _put_rejections(self) -> None:
+        self._board.put("proxies", self.answers.nacks.findings())
+        self._board.put("quarantine", self.held.findings())
 
     def _tell_synced(self) -> None:
         self._told_synced = True

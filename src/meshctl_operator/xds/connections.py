@@ -24,7 +24,7 @@ from meshctl_operator.xds.discovery import Discovery, Session, XdsProtocol
 from meshctl_operator.xds.events import Oversize, Push
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.sotw import SotwStream
-from meshctl_operator.xds.state import ViewState
+from meshctl_operator.xds.state import Resources, ViewState
 
 BIG_REQUEST: Final = 16 * 1024
 """Bytes of a request from which on it takes its turn to be understood: half a megabyte of versions that a client holds takes some milliseconds."""
@@ -118,6 +118,10 @@ class Connection:
     def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
         """Return what the client holds."""
         return self._stream.held(type_url)
+
+    def accepted(self, type_url: TypeUrl) -> Resources:
+        """Return what the client has accepted."""
+        return self._stream.accepted(type_url)
 
     def end(self) -> None:
         """Close the stream: with status OK, unless a write is under way, for gRPC cannot send a status meanwhile."""

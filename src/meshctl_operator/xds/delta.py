@@ -6,11 +6,10 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
 from meshctl_operator.base.shards import EMPTY_MAP
-from meshctl_operator.xds.events import NackEvent, Outcome
-from meshctl_operator.xds.isolation import Isolation
+from meshctl_operator.xds.events import Outcome
 from meshctl_operator.xds.resources import ResourceName, TypeUrl
 from meshctl_operator.xds.state import Resources
-from meshctl_operator.xds.streams import XdsStream, answered
+from meshctl_operator.xds.streams import XdsStream
 from meshctl_operator.xds.subscriptions import WILDCARD
 from meshctl_operator.xds.watches import Pending, Watch
 from meshctl_operator.xds.wire import string_field
@@ -97,23 +96,10 @@ class DeltaStream(XdsStream[DeltaWatch]):
             if type_url is TypeUrl.ROUTE:
                 self._forget_virtual_hosts(change.removed)
         watch.further_request(request)
-        ack, nack = answered(type_url, sent, request.error_detail if request.HasField("error_detail") else None) if sent else (None, None)
-        if sent is not None and type_url is TypeUrl.VIRTUAL_HOST:
-            nack = self._isolate(watch, nack)
+        error = request.error_detail if request.HasField("error_detail") else None
+        ack, nack = self._answered(watch, sent, error) if sent else (None, None)
         stale = sent is None and nonce not in {"", watch.exchange.latest}
         return Outcome(type_url, ack, nack, stale, change.added, change.removed)
-
-    def _isolate(self, watch: DeltaWatch, nack: NackEvent | None) -> NackEvent | None:
-        """Have the innocent told again that were in a rejected response; returns the rejection if it counts."""
-        if nack is None:
-            if self._isolation is not None:
-                self._isolation.accepted()
-            return None
-        self._isolation = self._isolation or Isolation()
-        again, counts = self._isolation.rejected(nack.changes)
-        for name in again:
-            watch.ask_again(name)
-        return nack if counts else None
 
     def _first_request(self, type_url: TypeUrl, request: discovery_pb2.DeltaDiscoveryRequest) -> Outcome:
         """Begin to watch a type.

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Push
 from meshctl_operator.xds.nodes import NodeInfo
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
-from meshctl_operator.xds.state import ViewState
+from meshctl_operator.xds.state import Resources, ViewState
 
 XdsProtocol = Literal["sotw", "delta"]
 
@@ -33,6 +33,10 @@ class Stream(Protocol):
 
         None for a type that it was told nothing of. Computed when asked, for debug pages.
         """
+        ...
+
+    def accepted(self, type_url: TypeUrl) -> Resources:
+        """Return what the client was told of a type and has accepted. Computed when asked, after rejections."""
         ...
 
 
@@ -60,7 +64,7 @@ class Session(Protocol):
         ...
 
     def nacked(self, event: NackEvent) -> None:
-        """Take note of a rejected response. The rejected versions are not sent again on this stream until their content changes."""
+        """Take note of a rejected resource. The rejected version is not sent again on this stream until its content changes."""
         ...
 
     def outdated(self, type_url: TypeUrl) -> None:

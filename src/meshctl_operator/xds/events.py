@@ -28,8 +28,8 @@ class AckEvent:
 class NackEvent:
     """The client rejected a response, wholly or in part; ``message`` is its reason, ``changes`` as in ``AckEvent``.
 
-    Envoy applies the good part of a response whose bad part is wrong by meaning, and nothing of one that does not validate. Of virtual hosts
-    it applies nothing in either case, so these are told again in parts, and only the rejection of a single one is an event (``xds.isolation``).
+    Envoy applies the good part of a response whose bad part is wrong by meaning, and nothing of one that does not validate; then it names
+    no resource, so these are told again in parts, and only the rejection of a single one is an event (``xds.rejections``).
     """
 
     type_url: TypeUrl
@@ -57,11 +57,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A response on its way: the revision it was made of, and what was new in it (None: removed)."""
+    """A response on its way: the revision it was made of, and what was new in it (None: removed).
+
+    ``outdated`` says that it lists something which is known to be rejected by now, so that its own rejection says nothing new.
+    """
 
     nonce: str
     revision: int
     changes: Mapping[ResourceName, ContentHash | None]
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)

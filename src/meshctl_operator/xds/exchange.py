@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from meshctl_operator.xds.events import Sent
@@ -36,6 +37,10 @@ class Exchange:
         if len(self._waiting) > MAX_WAITING:
             oldest, second, *rest = self._waiting
             self._waiting = [_merged(oldest, second), *rest]
+
+    def outdate(self) -> None:
+        """Note that what waits was composed before it was known that something in it may be rejected."""
+        self._waiting = [replace(sent, outdated=True) for sent in self._waiting]
 
     def settle(self, nonce: str) -> Sent | None:
         """Return the response that a request answers, and forget it; None if no response with this nonce waits.

@@ -1,8 +1,7 @@
-"""Finds which virtual host it is for which a client rejects a whole response, so that the others get through.
+"""Finds which resource it is for which a client rejects a whole response without naming it, so that the others get through.
 
-Of clusters, listeners and routes Envoy applies what is good in a response that it rejects; of virtual hosts it applies nothing. So the
-changes of a rejected response are sent again in halves, until single ones are rejected. One of these may be innocent: it may want a domain
-that another gives up in a later half. Therefore each is tried once more when all others are through, and only then its rejection counts.
+The changes of a rejected response are sent again in halves, until single ones are rejected. One of these may be innocent: it may want a
+domain that another gives up in a later half. Therefore each is tried once more when all others are through, and only then its rejection counts.
 Only an exchange of domains between two of them is not found out, and stays undone until one of them changes.
 """
 
@@ -30,26 +29,29 @@ class Isolation:
 
     def portion(self, changed: tuple[ResourceName, ...]) -> tuple[tuple[ResourceName, ...], tuple[ResourceName, ...]]:
         """Return what of the changes may be sent now, and what has to wait."""
-        return (changed, ()) if self._limit is None else (changed[: self._limit], changed[self._limit :])
+        if self._limit is None:
+            return changed, ()
+        free = [name for name in changed if name not in self._suspects]
+        now = tuple(free[: self._limit])
+        return now, tuple(name for name in changed if name not in now) if len(now) < len(changed) else ()
 
     def accepted(self) -> None:
         """Note that a response was accepted: the next one may be bigger."""
         if self._limit is not None:
             self._limit *= 2
 
-    def rejected(self, changes: Mapping[ResourceName, ContentHash | None]) -> tuple[tuple[ResourceName, ...], bool]:
-        """Note that a response was rejected. Returns the names that must be told again, and whether the rejection counts."""
+    def rejected(self, changes: Mapping[ResourceName, ContentHash | None]) -> bool:
+        """Note that a response was rejected; returns whether the rejection counts. All of the changes have to be told again then, if any."""
         changed = tuple(name for name, version in changes.items() if version is not None)
-        removed = tuple(name for name, version in changes.items() if version is None)
         if not changed:
-            return (), True
+            return True
         if len(changed) > 1:
             self._limit = len(changed) // 2
-            return changed + removed, False
+            return False
         if self._limit is None or changed[0] in self._retried:
-            return removed, True
+            return True
         self._suspects += changed
-        return removed, False
+        return False
 
     def through(self) -> tuple[ResourceName, ...]:
         """Note that nothing waits any more. Returns the names that are to be tried once more, one by one; none if the search is over."""

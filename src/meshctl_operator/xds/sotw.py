@@ -7,13 +7,12 @@ from collections.abc import Collection, Hashable
 from typing import TYPE_CHECKING, Final
 
 from meshctl_operator.base.shards import EMPTY_MAP
-from meshctl_operator.xds.differences import Claims
-from meshctl_operator.xds.events import Outcome
+from meshctl_operator.xds.events import Outcome, Sent
 from meshctl_operator.xds.exchange import MAX_WAITING
-from meshctl_operator.xds.resources import VERSION_LENGTH, ContentHash, ResourceName, TypeUrl, XdsResource
+from meshctl_operator.xds.resources import VERSION_LENGTH, ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.state import Resources
-from meshctl_operator.xds.streams import XdsStream, answered
+from meshctl_operator.xds.streams import XdsStream
 from meshctl_operator.xds.subscriptions import WILDCARD, SubscriptionChange
 from meshctl_operator.xds.watches import Pending, Watch, size_of
 from meshctl_operator.xds.wire import string_field
@@ -30,19 +29,16 @@ _NONCE: Final = 5
 class SotwWatch(Watch):
     """One type on a SotW stream.
 
-    ``_kept`` are resources of CDS or LDS that do not exist any more and are still listed, ``_forgotten`` what requests with an outdated
-    nonce left out, ``_listed`` the lists that the client may be at: it says which when it comes back on another stream. ``_composed`` is
-    the list that was composed last.
+    ``_forgotten`` is what requests with an outdated nonce left out, ``_listed`` the lists that the client may be at: it says which when it
+    comes back on another stream.
     """
 
-    __slots__ = ("_composed", "_forgotten", "_kept", "_listed")
+    __slots__ = ("_forgotten", "_listed")
 
     def __init__(self, type_url: TypeUrl, sharing: Sharing) -> None:
         super().__init__(type_url, sharing)
-        self._kept: dict[ResourceName, XdsResource] = {}
         self._forgotten: set[ResourceName] = set()
         self._listed: list[Resources] = []
-        self._composed: Resources = EMPTY_MAP
 
     def ask(self, change: SubscriptionChange) -> None:
         """Have newly wanted names answered: the complete list for CDS and LDS, else just these names."""
@@ -89,23 +85,18 @@ class SotwWatch(Watch):
         return names if self.type_url.full_state else ()
 
     def tell(self, current: Resources, late: tuple[ResourceName, ...]) -> None:
-        """Note what the client is told, and hold on to what it must be told again until its time has come."""
-        self._kept = self._keep(late)
+        """Note what the client is told, and which list that is."""
         super().tell(current, late)
         if self.type_url.full_state:
-            listed = self._composed if late else current
-            self._listed = [*(self._listed[-MAX_WAITING:] if self.exchange.in_flight else self._listed[-1:]), listed]
+            self._listed = [*(self._listed[-MAX_WAITING:] if self.exchange.in_flight else self._listed[-1:]), self._actual]
 
-    def _keep(self, late: tuple[ResourceName, ...]) -> dict[ResourceName, XdsResource]:
-        told = self._told
-        if not late or isinstance(told, Claims):
-            return {}
-        found = {name: self._kept.get(name) or told.get(name) for name in late}
-        return {name: resource for name, resource in found.items() if resource is not None}
-
-    def _list(self, current: Resources, late: tuple[ResourceName, ...]) -> Resources:
-        """Return what a complete list has: what there is, but what comes later as the client has it."""
-        return current.without(late).with_items(self._keep(late)) if late else current
+    def note_rejected(self, sent: Sent, message: str) -> bool:
+        """Note that the client rejected a response: lists that are on their way have the same in them, so there will be others."""
+        counts = super().note_rejected(sent, message)
+        if self.type_url.full_state and not sent.outdated and self.exchange.in_flight:
+            self.revert(self.exchange.unanswered)
+            self.exchange.outdate()
+        return counts
 
     def size(self, current: Resources, pending: Pending) -> int:
         """Return about how many bytes the response has: of CDS and LDS all are listed."""
@@ -117,10 +108,10 @@ class SotwWatch(Watch):
 
     def compose(self, current: Resources, pending: Pending, late: tuple[ResourceName, ...], revision: int, nonce: str) -> bytes:  # noqa: ARG002  (the revision travels in Delta only)
         """Return a DiscoveryResponse: of CDS and LDS the complete list, where removed resources whose time has not come stay in."""
-        everything = self._composed = self._list(current, late)
+        everything = self.with_late(current, late)
         wanted = {name: everything[name] for name in self._wanted(tuple(everything))}
         listed = wanted if self.type_url.full_state else {name: current[name] for name in pending.changed}
-        held = {name: resource.version for name, resource in wanted.items()} | {name: self.version(name) or "" for name in late}
+        held = {name: self.version(name) or "" for name in late} | {name: resource.version for name, resource in wanted.items()}
         frames = [listed[name].sotw_frame for name in sorted(listed)]
         version = _version_info(held)
         if self.type_url.full_state and self.subscription.wildcard:
@@ -159,7 +150,7 @@ class SotwStream(XdsStream[SotwWatch]):
         nonce, latest = request.response_nonce, watch.exchange.latest
         sent = watch.exchange.settle(nonce) if nonce else None
         error = request.error_detail if request.HasField("error_detail") else None
-        ack, nack = answered(type_url, sent, error) if sent else (None, None)
+        ack, nack = self._answered(watch, sent, error) if sent else (None, None)
         if nonce and nonce != latest:
             watch.note_stale(request.resource_names)
             return Outcome(type_url, ack, nack, stale=sent is None)

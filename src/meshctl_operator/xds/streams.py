@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from weakref import ref
 
 from meshctl_operator.base.errors import ProtocolViolation
+from meshctl_operator.base.shards import EMPTY_MAP
 from meshctl_operator.xds.events import AckEvent, NackEvent, Overdue, Oversize, Push, Sent
-from meshctl_operator.xds.isolation import Isolation
 from meshctl_operator.xds.nodes import NodeInfo, read_node
 from meshctl_operator.xds.readiness import Readiness, Waiting
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
 from meshctl_operator.xds.sharing import Sharing
-from meshctl_operator.xds.state import ViewState
+from meshctl_operator.xds.state import Resources, ViewState
 from meshctl_operator.xds.virtual_hosts import is_shell, removable, takes_split_routes
 from meshctl_operator.xds.watches import Pending, Watch, changes_of
 
@@ -48,7 +48,6 @@ class XdsStream(ABC, Generic[WatchT]):
     """One stream of a client, as a pure state machine: requests in, responses out."""
 
     __slots__ = (
-        "_isolation",
         "_new_routes",
         "_quiet_since",
         "_readiness",
@@ -71,7 +70,6 @@ class XdsStream(ABC, Generic[WatchT]):
         self._readiness = Readiness()
         self._quiet_since: float | None = None  # since when nothing that the client holds leads to what waits to be removed
         self._new_routes: tuple[ResourceName, ...] = ()  # sent to a client that did not hold them, and not followed by virtual hosts
-        self._isolation: Isolation | None = None  # of rejected virtual hosts
         self._split: bool | None = None  # whether the client has split route configurations; None until it asks for one
         self._sharing = sharing or Sharing()
         self.wake_at: float | None = None  # when there may be something to write although nothing happens until then
@@ -91,6 +89,11 @@ class XdsStream(ABC, Generic[WatchT]):
         """Return the version of each name that the client holds, empty while the client has not answered; None if it was told nothing."""
         watch = self._watches.get(type_url)
         return watch.held() if watch is not None and watch.begun else None
+
+    def accepted(self, type_url: TypeUrl) -> Resources:
+        """Return what the client was told of a type and has accepted."""
+        watch = self._watches.get(type_url)
+        return watch.accepted() if watch is not None else EMPTY_MAP
 
     @abstractmethod
     def closed(self) -> None:
@@ -163,13 +166,17 @@ class XdsStream(ABC, Generic[WatchT]):
         for type_url, watch in self._watches.items():
             if not watch.may_send or (type_url is TypeUrl.VIRTUAL_HOST and self._awaits_routes()):
                 continue
+            if watch.rejections is not None and self._sharing.clock() < watch.rejections.not_before:
+                self._wake_at(watch.rejections.not_before)
+                continue
             pending, late = self._look(watch, state)
             if pending.removed and type_url in _LATE_REMOVALS and not self._may_remove(state):
                 pending, late = Pending(pending.changed, (), pending.due), pending.removed
             if pending.changed and type_url in _USERS and (waiting := self._waiting(type_url)) is not None:
                 pending, late = _held_back(pending, late, watch, state, waiting)
-            if type_url is TypeUrl.VIRTUAL_HOST and self._isolation is not None and self._isolation.active:
-                pending, late = self._portion(watch, state, pending, self._isolation)
+            if watch.rejections is not None and pending.changed:
+                changed, later = watch.rejections.portion(pending.changed, state.of(type_url))
+                pending, late = Pending(changed, pending.removed, pending.due), (*later, *late)
             if pending:
                 return watch, pending, late
         return None
@@ -200,15 +207,16 @@ class XdsStream(ABC, Generic[WatchT]):
         if watch is not None and routes:
             watch.forget(tuple(f"{route}/" for route in routes))
 
-    def _portion(self, watch: WatchT, state: ViewState, pending: Pending, isolation: Isolation) -> tuple[Pending, tuple[ResourceName, ...]]:
-        """Return what may be told now while it is searched for what the client rejects, and what has to wait."""
-        if not pending:
-            for name in isolation.through():
-                watch.ask_again(name)
-            pending, _ = self._look(watch, state)
-        _, kept = self._look(watch, state)
-        now, later = isolation.portion(pending.changed)
-        return Pending(now, pending.removed, pending.due), (*later, *kept)
+    @staticmethod
+    def _answered(watch: WatchT, sent: Sent, error: status_pb2.Status | None) -> tuple[AckEvent | None, NackEvent | None]:
+        """Return the event that a request with the nonce of a response means: ACK, or NACK if it carries an error and it is clear what for."""
+        type_url = watch.type_url
+        if error is None:
+            watch.note_accepted(sent)
+            return AckEvent(type_url, sent.revision, sent.changes), None
+        if not watch.note_rejected(sent, error.message):
+            return None, None
+        return None, NackEvent(type_url, sent.revision, sent.changes, error.message, sent.nonce)
 
     def _awaits_routes(self) -> bool:
         """Tell whether the client may be about to ask for a route configuration: it does so before it answers a listener.
@@ -220,6 +228,8 @@ class XdsStream(ABC, Generic[WatchT]):
     def _waiting(self, type_url: TypeUrl) -> Waiting | None:
         """Return the new clusters that the client cannot use yet, and that resources of a type wait for; None if there are none."""
         clusters = self._watches.get(TypeUrl.CLUSTER)
+        if clusters is not None and (found := clusters.rejections) is not None and found.searching and not found.delayed:
+            return Waiting(None)  # the client has none of the clusters that it is not told yet
         if clusters is None or not clusters.exchange.in_flight:
             self._readiness.answered()
             return None
@@ -335,10 +345,3 @@ def _held_back(
     told = set(held)
     changed = tuple(name for name in pending.changed if name not in told)
     return Pending(changed, (), pending.due and bool(changed)), (*late, *held, *pending.removed)
-
-
-def answered(type_url: TypeUrl, sent: Sent, error: status_pb2.Status | None) -> tuple[AckEvent | None, NackEvent | None]:
-    """Return the event that a request with the nonce of a response means: ACK, or NACK if it carries an error."""
-    if error is None:
-        return AckEvent(type_url, sent.revision, sent.changes), None
-    return None, NackEvent(type_url, sent.revision, sent.changes, error.message, sent.nonce)

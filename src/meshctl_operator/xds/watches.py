@@ -8,13 +8,15 @@ resources, and a change costs what changed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from meshctl_operator.base.shards import EMPTY_MAP, SHARDS
 from meshctl_operator.xds.differences import Claims, Holding, version_in, versions_in
+from meshctl_operator.xds.events import Sent
 from meshctl_operator.xds.exchange import Exchange
+from meshctl_operator.xds.rejections import Rejections
 from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl, XdsResource
 from meshctl_operator.xds.sharing import Sharing
 from meshctl_operator.xds.state import Resources
@@ -46,12 +48,25 @@ _ANSWER: Final = Pending(due=True)
 class Watch(ABC):
     """One type on one stream.
 
-    The client holds, of the names that it wants, the version that was sent last, also if it was rejected: rejected content is not sent again
-    until it changes, and a name that Envoy accepted out of a rejected response still gets its removal. That version is, in this order:
+    The client holds, of the names that it wants, the version that was sent last; any, if that was rejected: so a name that Envoy accepted out
+    of a rejected response still gets its removal. That version is, in this order:
     the one in ``_exceptions`` (None: not held), ``UNKNOWN`` for a name in ``_asked``, or the one in ``_told``.
     """
 
-    __slots__ = ("_asked", "_exceptions", "_sharing", "_told", "answer_due", "exchange", "newest", "subscription", "type_url")
+    __slots__ = (
+        "_actual",
+        "_asked",
+        "_exceptions",
+        "_good",
+        "_sharing",
+        "_told",
+        "answer_due",
+        "exchange",
+        "newest",
+        "rejections",
+        "subscription",
+        "type_url",
+    )
 
     def __init__(self, type_url: TypeUrl, sharing: Sharing) -> None:
         self.type_url = type_url
@@ -63,11 +78,19 @@ class Watch(ABC):
         self._told: Holding = EMPTY_MAP
         self._asked = _NO_NAMES
         self._exceptions: dict[ResourceName, ContentHash | None] = {}
+        self._actual: Resources = EMPTY_MAP  # what was told last, but what comes later, or is rejected, as the client had it
+        self._good: Resources = EMPTY_MAP  # the same from before what waits for its answer
+        self.rejections: Rejections | None = None
 
     @property
     def may_send(self) -> bool:
-        """Whether a response may be sent now: one at a time, but CDS, whose ACK Envoy withholds while clusters warm."""
-        return self.type_url is TypeUrl.CLUSTER or not self.exchange.in_flight
+        """Whether a response may be sent now: one at a time, but CDS, whose ACK Envoy withholds while clusters warm.
+
+        While it is being found out what the client rejects, the next one depends on its answer.
+        """
+        if not self.exchange.in_flight:
+            return True
+        return self.type_url is TypeUrl.CLUSTER and not (self.rejections is not None and self.rejections.searching)
 
     @property
     def begun(self) -> bool:
@@ -99,6 +122,7 @@ class Watch(ABC):
     def claim(self, held: Holding, asked: frozenset[ResourceName]) -> None:
         """Begin with what the client says that it holds, and with names that are to be answered whatever it holds."""
         self._told, self._asked = held, self._sharing.names(asked)
+        self._actual = held if not isinstance(held, Claims) else EMPTY_MAP
 
     def ask_again(self, name: ResourceName) -> None:
         """Have a name sent, whatever version the client holds."""
@@ -177,12 +201,50 @@ class Watch(ABC):
     def tell(self, current: Resources, late: tuple[ResourceName, ...]) -> None:
         """Note that the client is told of these resources, but for the removals of ``late``, which come later."""
         kept = {name: self.version(name) for name in late}
+        actual = self.with_late(current, late)
+        if not self.exchange.in_flight:
+            self._good = self._actual
         self._agree(current)
-        self._exceptions = kept
+        self._actual, self._exceptions = actual, kept
         self.answer_due = False
 
+    def with_late(self, current: Resources, late: tuple[ResourceName, ...]) -> Resources:
+        """Return the resources, but what comes later as the client has it."""
+        return _with_others(current, late, self._actual) if late else current
+
+    def accepted(self) -> Resources:
+        """Return what the client was told and has accepted, as far as the control plane has the content, and of it what is wanted or not."""
+        return self._good if self.exchange.in_flight else self._actual
+
+    def note_accepted(self, sent: Sent) -> None:
+        """Note that the client accepted a response."""
+        if not self.exchange.in_flight:
+            self._good = EMPTY_MAP
+        if self.rejections is not None and self.rejections.accepted(sent.changes):
+            self.rejections = None
+
+    def note_rejected(self, sent: Sent, message: str) -> bool:
+        """Note that the client rejected a response; returns whether it is clear what for."""
+        if sent.outdated:
+            return False
+        if self.rejections is None:
+            self.rejections = Rejections()
+        atomic = self.type_url is TypeUrl.VIRTUAL_HOST
+        again, counts = self.rejections.rejected(sent.changes, message, self._sharing.clock(), atomic=atomic)
+        self.revert(again)
+        if not self.exchange.in_flight:
+            self._good = EMPTY_MAP
+        return counts
+
+    def revert(self, names: Iterable[ResourceName]) -> None:
+        """Note that the client rejected these names: it has what it had, or any version, and they are to be told again."""
+        names = [name for name in names if self.subscription.covers(name)]
+        self._actual = _with_others(self._actual, names, self._good)
+        for name in names:
+            self.ask_again(name)
+
     def _agree(self, current: Resources) -> None:
-        self._told, self._asked = current, _NO_NAMES
+        self._told, self._asked, self._actual = current, _NO_NAMES, current
         if self._exceptions:
             self._exceptions = {}
 
@@ -206,6 +268,11 @@ class Watch(ABC):
     @abstractmethod
     def compose(self, current: Resources, pending: Pending, late: tuple[ResourceName, ...], revision: int, nonce: str) -> bytes:
         """Return the response that tells what is pending. Called before ``tell``, and not at all if another stream's is taken."""
+
+
+def _with_others(resources: Resources, names: Collection[ResourceName], others: Resources) -> Resources:
+    """Return the resources, but those of some names as they are among others, or without them if they are not."""
+    return resources.without(names).with_items({name: other for name in names if (other := others.get(name)) is not None})
 
 
 def size_of(resources: Resources, names: tuple[ResourceName, ...]) -> int:

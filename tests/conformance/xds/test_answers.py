@@ -69,7 +69,7 @@ async def test_delta_name_out_of_a_rejected_response_is_removed_later() -> None:
     """Envoy keeps the good part of a rejected response, so its names get their removal when they vanish."""
     async with xds_rig(sample(TypeUrl.CLUSTER, "good"), sample(TypeUrl.CLUSTER, "bad")) as rig:
         client = await rig.connect("delta")
-        client.reject = lambda received: "bad is bad" if "bad" in received.resources else None
+        client.reject = lambda received: "Error adding/updating cluster(s) bad: no" if "bad" in received.resources else None
         await client.subscribe(TypeUrl.CLUSTER)
         await rig.discovery.wait_for(lambda: rig.discovery.nacks)
         rig.serve(sample(TypeUrl.CLUSTER, "bad"))

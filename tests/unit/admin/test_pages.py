@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from meshctl_operator.admin.pages import REDACTED, config_dump, connection, sync_status, trace
+from meshctl_operator.admin.pages import REDACTED, config_dump, connection, quarantined, sync_status, trace
 from meshctl_operator.base.objects import ObjectKey
-from meshctl_operator.base.shards import ShardedMap
+from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
 from meshctl_operator.compiler.resources import CompiledProxy, CompiledResource, compiled_resource
 from meshctl_operator.controlplane.nodes import read_proxy
 from meshctl_operator.controlplane.pipeline import ResourceTrace, Served
@@ -16,7 +16,8 @@ from meshctl_operator.controlplane.sessions import ProxySession
 from meshctl_operator.controlplane.settings import Settings
 from meshctl_operator.xds.events import NackEvent
 from meshctl_operator.xds.nodes import NodeInfo
-from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl
+from meshctl_operator.xds.quarantine import ClientKind, Held, Rejection
+from meshctl_operator.xds.resources import ContentHash, ResourceName, TypeUrl, XdsResource, make_resource
 from meshctl_operator.xds.state import ViewState
 from tests.support.clocks import ManualClock
 
@@ -42,6 +43,33 @@ class Holding:
     def held(self, type_url: TypeUrl) -> Mapping[ResourceName, ContentHash] | None:
         """Return what was said."""
         return self.by_type.get(type_url.short)
+
+    def accepted(self, type_url: TypeUrl) -> ShardedMap[XdsResource]:
+        """Return that nothing of a type was accepted."""
+        assert type_url in TypeUrl
+        return EMPTY_MAP
+
+
+def test_what_is_quarantined() -> None:
+    """With what the proxy says, where it comes from, what is served instead and what to do; no contents."""
+    place = Rejection(ClientKind("1.40.0", "x"), TypeUrl.SECRET, "kubernetes://a", "2")
+    good = make_resource(TypeUrl.SECRET, "kubernetes://a", SENTINEL, "1")
+    page = quarantined(Held(place, "no", ("Secret/b/a",), instead=good, needs=(good,), since=3.0, not_before=12.0), 10.0)
+    assert page == {
+        "type": "SDS",
+        "name": "kubernetes://a",
+        "version": "2",
+        "envoy": "1.40.0",
+        "extensions": "x",
+        "objects": ["Secret/b/a"],
+        "error": "no",
+        "last_good": "1",
+        "kept": ["SDS kubernetes://a"],
+        "rejections": 1,
+        "seconds": 7.0,
+        "not_tried_before_seconds": 2.0,
+        "way_out": "the last good version is served until one of its objects changes",
+    }
 
 
 def session() -> ProxySession:

@@ -199,7 +199,7 @@ async def test_a_rejection_by_a_proxy_is_logged_once_with_its_objects(caplog: py
         await plane.settled()
         await envoy.wait_for(lambda: envoy.resources[TypeUrl.LISTENER])
         with plane.events.subscribe() as events, caplog.at_level(logging.ERROR, "meshctl.controlplane"):
-            envoy.reject = lambda received: "no such thing" if received.type_url is TypeUrl.CLUSTER else None
+            envoy.reject = lambda received: "no such thing" if any("ratings" in name for name in received.resources) else None
             source.apply(service("ratings"))
             *_, nacked = await until(events, Nacked)
             await plane.settled()

@@ -7,7 +7,7 @@ from weakref import ref
 import pytest
 
 from meshctl_operator.base.errors import ProtocolViolation
-from meshctl_operator.base.shards import ShardedMap
+from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
 from meshctl_operator.compiler.resources import CompiledProxy
 from meshctl_operator.controlplane.pipeline import Served
 from meshctl_operator.controlplane.sessions import ProxySession
@@ -86,6 +86,11 @@ class FakeStream:
     def held(self, type_url: TypeUrl) -> dict[str, str] | None:
         """Return what is held."""
         return {"x": "1"} if type_url is TypeUrl.CLUSTER else None
+
+    def accepted(self, type_url: TypeUrl) -> ShardedMap[XdsResource]:
+        """Return nothing."""
+        assert type_url in TypeUrl
+        return EMPTY_MAP
 
 
 def test_a_stream_is_woken_when_there_is_another_state() -> None:

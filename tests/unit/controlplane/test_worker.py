@@ -11,6 +11,7 @@ from meshctl_operator.apis.changes import Change, ChangeSet, Delete, Upsert
 from meshctl_operator.apis.decode import decode
 from meshctl_operator.base.clock import SystemClock
 from meshctl_operator.base.objects import ObjectKey
+from meshctl_operator.base.shards import EMPTY_MAP, ShardedMap
 from meshctl_operator.controlplane.events import ConfigApplied, EventBus, Synced
 from meshctl_operator.controlplane.pipeline import Pipeline, Step
 from meshctl_operator.controlplane.plane import ControlPlane
@@ -20,7 +21,7 @@ from meshctl_operator.controlplane.telemetry import Telemetry
 from meshctl_operator.controlplane.worker import PIECE, Worker
 from meshctl_operator.xds.events import AckEvent
 from meshctl_operator.xds.nodes import NodeInfo
-from meshctl_operator.xds.resources import TypeUrl
+from meshctl_operator.xds.resources import TypeUrl, XdsResource
 from tests.support.meshes import service, virtual_service
 
 SETTINGS = Settings(windows=Windows(config_quiet=0.0))
@@ -54,6 +55,11 @@ class Answering:
 
     def held(self, type_url: TypeUrl) -> None:
         """Return nothing."""
+
+    def accepted(self, type_url: TypeUrl) -> ShardedMap[XdsResource]:
+        """Return nothing."""
+        assert type_url in TypeUrl
+        return EMPTY_MAP
 
 
 class Rig:

@@ -144,6 +144,6 @@ def test_rejected_names_are_removed_later() -> None:
     stream = DeltaStream()
     request(stream, TypeUrl.CLUSTER)
     nonce = response(stream, clusters(1, good="1", bad="1")).nonce
-    request(stream, TypeUrl.CLUSTER, response_nonce=nonce, error_detail={"message": "bad"})
+    request(stream, TypeUrl.CLUSTER, response_nonce=nonce, error_detail={"message": "Error adding/updating cluster(s) bad: no"})
     assert stream.next_response(clusters(2, good="1", bad="1")) is None
     assert told(response(stream, clusters(3, bad="2"))) == (["bad"], ["good"])

@@ -370,9 +370,9 @@ def test_ack_and_nack_are_told(driver: Driver) -> None:
     (push,) = driver.pushes(state(6, "a", "b", mark="2"))
     request = discovery_pb2.DeltaDiscoveryRequest if driver.delta else discovery_pb2.DiscoveryRequest
     fields: dict[str, Any] = {} if driver.delta else {"resource_names": ["a", "b"]}
-    rejection = request(type_url=TypeUrl.ROUTE, response_nonce=push.nonce, error_detail={"message": "no"}, **fields)
+    rejection = request(type_url=TypeUrl.ROUTE, response_nonce=push.nonce, error_detail={"message": "a, b: no"}, **fields)
     outcome = driver.stream.on_request(rejection)
-    assert (outcome.ack, outcome.nack.message, outcome.nack.revision, outcome.nack.nonce) == (None, "no", 6, push.nonce)
+    assert (outcome.ack, outcome.nack.message, outcome.nack.revision, outcome.nack.nonce) == (None, "a, b: no", 6, push.nonce)
     assert sorted(outcome.nack.changes) == ["a", "b"]
     again = driver.stream.on_request(rejection)
     assert (again.ack, again.nack) == (None, None)
