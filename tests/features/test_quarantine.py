@@ -112,13 +112,13 @@ async def test_the_reason_is_found_where_none_is_named(protocol: XdsProtocol) ->
     config.apply(timeout_of(13))
     async with (
         ControlPlane(Settings(windows=FAST), [config]) as plane,
-        plane.events.subscribe(Nacked) as events,
         client(await plane.serve("127.0.0.1:0"), protocol, "Proto constraint validation failed") as envoy,
     ):
-        await envoy.follow()
-        await envoy.wait_for(lambda: "outbound|9080||ratings.default.svc.cluster.local" in envoy.resources[TypeUrl.CLUSTER])
-        async with asyncio.timeout(10):
-            await anext(events)
+        with plane.events.subscribe(Nacked) as events:
+            await envoy.follow()
+            await envoy.wait_for(lambda: "outbound|9080||ratings.default.svc.cluster.local" in envoy.resources[TypeUrl.CLUSTER])
+            async with asyncio.timeout(10):
+                await anext(events)
         assert [held.rejection.name for held in plane.quarantined()] == [BASE]
         assert seconds(envoy) is None
         config.apply(timeout_of(3))

@@ -28,6 +28,7 @@ from tests.support.xds_client import XdsClient
 
 NODE = "sidecar~10.0.0.1~client.default~default.svc.cluster.local"
 REVIEWS = "outbound|9080||reviews.default.svc.cluster.local"
+RATINGS = "outbound|9080||ratings.default.svc.cluster.local"
 SETTINGS = Settings(drain_grace=0.1, settle_timeout=10.0, source_retry=0.01, timing=Timing())
 
 
@@ -199,7 +200,9 @@ async def test_a_rejection_by_a_proxy_is_logged_once_with_its_objects(caplog: py
         await plane.settled()
         await envoy.wait_for(lambda: envoy.resources[TypeUrl.LISTENER])
         with plane.events.subscribe() as events, caplog.at_level(logging.ERROR, "meshctl.controlplane"):
-            envoy.reject = lambda received: "no such thing" if any("ratings" in name for name in received.resources) else None
+            envoy.reject = lambda received: (
+                "no such thing" if RATINGS in received.resources and received.type_url is TypeUrl.CLUSTER else None
+            )
             source.apply(service("ratings"))
             *_, nacked = await until(events, Nacked)
             await plane.settled()
