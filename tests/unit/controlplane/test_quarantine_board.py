@@ -49,6 +49,10 @@ class Accepting:
         """Return nothing."""
         return {} if type_url in TypeUrl else None
 
+    def knows(self, type_url: TypeUrl) -> bool:
+        """Return that the client was told of every type."""
+        return type_url in TypeUrl
+
     def accepted(self, type_url: TypeUrl) -> ShardedMap[XdsResource]:
         """Return what was accepted."""
         return self.accepted_state.of(type_url)
