@@ -72,12 +72,8 @@ class Application(threading.Thread):
                 xds = await plane.serve(os.environ.get("MESHCTL_XDS", "127.0.0.1:15010"))
                 http = await admin.start(os.environ.get("MESHCTL_HTTP", "127.0.0.1:15014"))
                 log.info("listening", extra={"xds": xds, "http": http})
-<<<<<<< HEAD
                 async with nullcontext() if webhook is None else beside(plane, webhook):
-                    await asyncio.Event().wait()
-=======
-                await status.run()
->>>>>>> fd00aa1 (Prove status against a real API server; tell how to wait for it)
+                    await status.run()
             finally:
                 await admin.stop()
 
