@@ -10,7 +10,7 @@ A dialogue is a text of lines, one step each:
 | ``> EDS -a`` | Delta: ``a`` is not wanted any more |
 | ``> CDS has:a has:b=2`` | Delta: what the client holds (``initial_resource_versions``); ``has:b=?`` is a version that nobody knows |
 | ``> CDS ack`` | the answer to the last response of the type; ``ack#1`` to the first one, ``nonce:x`` to no response |
-| ``> CDS nack`` | the same with an error, which is due to what was ``=bad`` in it |
+| ``> CDS nack`` | the same with an error in the words of Envoy: what was ``=bad`` in it is not applied, the rest is |
 | ``> EDS nothing`` | SotW: an empty list; without names and without this word the list is that of the request before |
 | ``> CDS version:1`` | SotW: the version that the client says it has |
 | ``> CDS anonymous`` | a request without a node |
@@ -151,7 +151,7 @@ class Client:
                     (gone if word.startswith("-") else names).append(word.removeprefix("-"))
         if "nack" in rest:
             reasons = [f"{name}: rejected" for name in self._stream.bad.get(type_url, ())]
-            message.error_detail.CopyFrom(status_pb2.Status(code=3, message="\n".join(reasons)))
+            message.error_detail.CopyFrom(status_pb2.Status(code=3, message=f"Error adding/updating resource(s) {', '.join(reasons)}"))
         if not self._stream.begun and not anonymous:
             message.node.CopyFrom(NODE)
             self._stream.begun = True

@@ -135,7 +135,7 @@ CHECKS = (
         < T a=bad b
         > T nack
         = T a=bad b=2
-        < T {a=bad} b=2
+        < T b=2
         """,
     ),
     Check(
@@ -146,7 +146,7 @@ CHECKS = (
         > T a
         < T a=bad
         > T nack a b
-        < T {a=bad} b
+        < T b
         """,
     ),
     # nonces
