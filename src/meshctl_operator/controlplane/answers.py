@@ -114,7 +114,7 @@ class Answers:
         self._telemetry.ack_seconds.of(kind).observe(seconds)
         self.nacks.cleared(session.proxy_id, kind, event.changes)
         if self.programming is not None:
-            self.programming.acked(session, event)
+            self.programming.acked(session, event, self._held.names(session, event.type_url) if self._held is not None else ())
         if self._events.wants(Acked):
             self._events.emit(Acked(session.proxy_id, kind, event.revision, seconds * 1000, tuple(sorted(event.changes))))
         self._answered(session, kind, event.revision, now)

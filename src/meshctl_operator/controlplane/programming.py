@@ -171,10 +171,10 @@ class Programming:
 
     # -- what they say ----------------------------------------------------------------------------------------------------------------
 
-    def acked(self, session: ProxySession, event: AckEvent) -> None:
-        """Note an accepted response."""
+    def acked(self, session: ProxySession, event: AckEvent, held: Collection[str] = ()) -> None:
+        """Note an accepted response; of the resources in ``held`` it has the last good version instead of a rejected one."""
         if self._rejected:
-            for name in event.changes:
+            for name in event.changes.keys() - held:
                 self._rejected.pop((session.proxy_id, event.type_url.short, name), None)
         if self._barriers[session].answered(event.type_url, event.changes, event.revision):
             self.progress()

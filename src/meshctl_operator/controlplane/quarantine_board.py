@@ -109,6 +109,10 @@ class QuarantineBoard:
             self._log("released", held, reason=f"{session.proxy_id} accepts it")
         self._changed(before)
 
+    def names(self, session: ProxySession, type_url: TypeUrl) -> frozenset[ResourceName]:
+        """Return the resources of a type that are held for proxies like this one, wholly or in part."""
+        return self.quarantine.names(session.kind, type_url)
+
     def _rejected(self, session: ProxySession, place: Rejection, message: str, good: ViewState) -> None:
         if place.type_url is TypeUrl.ROUTE and not is_shell(place.version) and self._isolated(session, place, message, good):
             return

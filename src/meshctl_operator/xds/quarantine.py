@@ -123,6 +123,16 @@ class Quarantine:
         """Return the entry for a version, if it is held."""
         return self._held.get(rejection.kind, {}).get((rejection.type_url, rejection.name, rejection.version))
 
+    def names(self, kind: ClientKind, type_url: TypeUrl) -> frozenset[ResourceName]:
+        """Return the resources of a type of which some version is held for a kind, or of one of its virtual hosts."""
+        held = self._held.get(kind)
+        if not held:
+            return frozenset()
+        found = {name for of_type, name, _ in held if of_type is type_url}
+        if type_url is TypeUrl.ROUTE:
+            found |= {route_of(name) for of_type, name, _ in held if of_type is TypeUrl.VIRTUAL_HOST}
+        return frozenset(found)
+
     def restore(self, entries: Iterable[Held]) -> None:
         """Hold what an earlier control plane held."""
         for held in entries:

@@ -37,6 +37,18 @@ def test_skipped_responses_count_to_the_answered_one() -> None:
     assert exchange.in_flight
 
 
+def test_what_waits_may_be_outdated() -> None:
+    """What was composed before a rejection was known is marked, what is sent later is not."""
+    exchange = Exchange()
+    exchange.send(Sent("1", 1, {"a": "v1"}))
+    exchange.outdate()
+    exchange.send(Sent("2", 2, {"a": "v2"}))
+    first, second = exchange.settle("1"), exchange.settle("2")
+    assert first is not None
+    assert second is not None
+    assert (first.outdated, second.outdated) == (True, False)
+
+
 def test_memory_is_bounded() -> None:
     """A client that never answers does not make the list grow; what the oldest changed is not lost."""
     exchange = Exchange()
