@@ -73,8 +73,9 @@ async def test_debug_pages_follow_connected_proxies() -> None:
             async with http.get("/debug/syncz") as answer:
                 (row,) = await answer.json()
                 assert row["types"]["CDS"]["status"] == "SYNCED"
-            async with http.get("/debug/diagnostics") as answer:
-                assert await answer.json() == []
+            for page in ("/debug/diagnostics", "/debug/quarantine"):
+                async with http.get(page) as answer:
+                    assert await answer.json() == []
             for parameter, value in (("proxy", "a.b"), ("proxyID", "a.b"), ("proxyID", node_id)):
                 async with http.get("/debug/config_dump", params={parameter: value}) as answer:
                     dump = await answer.json()

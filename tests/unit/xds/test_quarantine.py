@@ -171,7 +171,8 @@ def test_one_virtual_host_of_a_whole_route_configuration() -> None:
     good = view_state(1, pieces(old).values())
     quarantine.reject(1, Held(Rejection(NEW, TypeUrl.VIRTUAL_HOST, "80/a", pieces(new)["80/a"].version), "no"), good, 0.0)
     served = quarantine.serve(NEW, both)
-    assert (quarantine.names(NEW, TypeUrl.ROUTE), quarantine.names(NEW, TypeUrl.VIRTUAL_HOST)) == ({"80"}, {"80/a"})
-    assert quarantine.names(NEW, CDS) == quarantine.names(OLD, TypeUrl.ROUTE) == frozenset()
+    assert set(quarantine.names(NEW, TypeUrl.ROUTE)) == {"80"}
+    assert set(quarantine.names(NEW, TypeUrl.VIRTUAL_HOST)) == {"80/a"}
+    assert not quarantine.names(NEW, CDS) | quarantine.names(OLD, TypeUrl.ROUTE)
     assert domains_of(served.whole.of(TypeUrl.ROUTE)["80"]) == {"a": "1", "b": "2"}
     assert served.of(TypeUrl.ROUTE) is both.of(TypeUrl.ROUTE)
