@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,28 @@ async def test_the_reason_is_found_where_none_is_named(protocol: XdsProtocol) ->
         assert seconds(envoy) is None
         config.apply(timeout_of(3))
         await envoy.wait_for(lambda: seconds(envoy) == 3)
+
+
+@protocols
+async def test_proxies_that_reject_everything_change_nothing_for_others(protocol: XdsProtocol) -> None:
+    """Whether they do so from the start or all of a sudden: the others are served every change."""
+    config = source()
+    async with ControlPlane(Settings(windows=FAST), [config]) as plane, AsyncExitStack() as stack:
+        address = await plane.serve("127.0.0.1:0")
+        stubborn = [await stack.enter_async_context(client(address, protocol)) for _ in range(3)]
+        sudden = [await stack.enter_async_context(client(address, protocol)) for _ in range(3)]
+        for envoy in stubborn:
+            envoy.reject = lambda _: "no"
+        for envoy in (*stubborn, *sudden):
+            await envoy.follow()
+        for envoy in sudden:
+            await envoy.wait_for(lambda envoy=envoy: seconds(envoy) == 3 and envoy.resources[TypeUrl.LISTENER])  # type: ignore[misc]
+            envoy.reject = lambda received: f"{BASE}: no" if received.resources else "no"
+        good = await stack.enter_async_context(client(address, protocol))
+        await good.follow()
+        await good.wait_for(lambda: seconds(good) == 3 and good.resources[TypeUrl.LISTENER])
+        for timeout in (4, 5, 6):
+            config.apply(timeout_of(timeout))
+            await good.wait_for(lambda timeout=timeout: seconds(good) == timeout)  # type: ignore[misc]
+        config.apply(service("details", clusterIP="10.96.0.3"))
+        await good.wait_for(lambda: "outbound|9080||details.default.svc.cluster.local" in good.resources[TypeUrl.CLUSTER])
