@@ -24,6 +24,8 @@ RENAMED = frozenset(
 )
 """Kinds that are seldom known to others by their names."""
 BINDABLE = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1", "::ffff:127.0.0.1"})
+AUTHORITY = "authority"
+"""The Secret that no server has for its certificate: while a listener drains, Envoy takes nothing else under the name of its certificate."""
 FIRST_PORT, LAST_PORT, PORTS_EACH = 20_000, 65_535, 20
 TEXTS = (
     "%REQ(:path)%",
@@ -122,7 +124,9 @@ def batch(objects: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
 
     What is not accepted any more that way stays as it was; of two objects with one key the last one stays.
     """
-    return unique([*BASE, *map(_secret, CREDENTIALS), _front(), *(_spread(document, number) for number, document in enumerate(objects))])
+    return unique(
+        [*BASE, *map(_secret, (*CREDENTIALS, AUTHORITY)), _front(), *(_spread(document, number) for number, document in enumerate(objects))]
+    )
 
 
 def _secret(name: str) -> JsonObject:
@@ -161,6 +165,9 @@ def _give_ports(spec: Any, number: int) -> None:
     if number % 8:
         spec["selector"] = {"istio": "ingressgateway"}
     for place, server in enumerate(spec["servers"]):
+        tls = server.get("tls") or {}
+        if tls.get("caCertCredentialName") in CREDENTIALS:
+            tls["caCertCredentialName"] = AUTHORITY
         if server.get("bind") not in BINDABLE:
             server.pop("bind", None)
         if number % 4 and 0 < int(server["port"]["number"]) < LAST_PORT:  # a number in quotes is one as well
