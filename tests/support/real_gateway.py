@@ -21,19 +21,21 @@ import yaml
 
 from meshctl_operator.apis.mesh_config import MeshConfig
 from meshctl_operator.base.diagnostics import Diagnostic
+from meshctl_operator.base.labels import freeze
 from meshctl_operator.base.objects import ObjectKey
 from meshctl_operator.bootstrap.bootstrap import bootstrap, to_dict
 from meshctl_operator.bootstrap.options import BootstrapOptions
 from meshctl_operator.controlplane.events import Nacked
 from meshctl_operator.controlplane.plane import ControlPlane
-from meshctl_operator.controlplane.proxy_descriptions import read_proxy
 from meshctl_operator.controlplane.settings import Settings
+from meshctl_operator.model.proxies import Proxy, ProxyRole
 from meshctl_operator.sources.memory import MemorySource
 from tests.support.envoy_process import EnvoyProcess
 
 NAMESPACE = "istio-system"
 LABELS = {"istio": "ingressgateway"}
 ECHO = "echo.example.com"
+GATEWAY = Proxy(ProxyRole.ROUTER, "gateway", NAMESPACE, labels=freeze(LABELS), dns_domain=f"{NAMESPACE}.svc.cluster.local")
 
 
 def free_ports(count: int) -> tuple[int, ...]:
@@ -241,14 +243,16 @@ spec:
 
 
 @asynccontextmanager
-async def real_gateway(folder: Path, binary: Path, text: str = "", **mesh: Any) -> AsyncIterator[RealGateway]:
-    """Run a control plane with these objects and settings, and an Envoy that serves what follows from them. No NACK may happen."""
+async def real_gateway(folder: Path, binary: Path, text: str = "", *, proxy: Proxy = GATEWAY, **mesh: Any) -> AsyncIterator[RealGateway]:
+    """Run a control plane with these objects and settings, and an Envoy that serves what follows from them. No NACK may happen.
+
+    ``proxy`` is another proxy than the gateway; a sidecar takes requests on its HTTP proxy port.
+    """
     echo = Echo()
     backend = await asyncio.start_server(echo.answer, "127.0.0.1", 0)
     echo.port = backend.sockets[0].getsockname()[1]
     source = MemorySource(*documents(_echo_yaml(echo.port) + text))
-    description = read_proxy({"type": "router", "name": "gateway", "namespace": NAMESPACE, "labels": LABELS})
-    config: dict[str, Any] = to_dict(bootstrap(BootstrapOptions(description.as_proxy())))
+    config: dict[str, Any] = to_dict(bootstrap(BootstrapOptions(proxy)))
     (cluster,) = config["static_resources"]["clusters"]
     (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     with tempfile.TemporaryDirectory(prefix="xds-") as sockets:
