@@ -49,7 +49,7 @@ class Sharing:
         self._names: WeakKeyDictionary[frozenset[str], ref[frozenset[str]]] = WeakKeyDictionary()
         self._claims: _Table[bytes, Claims] = _Table(MAX_CLAIMED)
         self._responses: _Table[Hashable, Push] = _Table(MAX_RESPONSES)
-        self._lists: WeakValueDictionary[tuple[TypeUrl, ContentHash], Resources] = WeakValueDictionary()
+        self._lists: dict[tuple[TypeUrl, ContentHash], WeakValueDictionary[int, Resources]] = {}
         self._lingering: tuple[list[Resources], list[Resources]] = ([], [])
 
     def release(self) -> None:
@@ -57,6 +57,7 @@ class Sharing:
         self._responses.release()
         self._claims.release()
         self._lingering = ([], self._lingering[0])
+        self._lists = {key: found for key, found in self._lists.items() if found}
 
     def next_nonce(self) -> int:
         """Return a number that was never returned before; later ones are greater."""
@@ -100,12 +101,12 @@ class Sharing:
         return self._unclaimed.value(names, claims, lambda wanted, claimed: wanted.difference(claimed.versions))
 
     def note_list(self, type_url: TypeUrl, version: ContentHash, resources: Resources) -> None:
-        """Remember which resources a complete list with this version has, as long as anybody holds them."""
-        self._lists[type_url, version] = resources
+        """Remember which resources a complete list with this version has, as long as anybody holds them, or others that are equal."""
+        self._lists.setdefault((type_url, version), WeakValueDictionary())[id(resources)] = resources
 
     def list_of(self, type_url: TypeUrl, version: ContentHash) -> Resources | None:
         """Return the resources of the complete list with a version, if it is known."""
-        return self._lists.get((type_url, version))
+        return next(iter(self._lists.get((type_url, version), {}).values()), None)
 
     def linger(self, resources: Resources) -> None:
         """Hold resources until the second ``release`` from now: a client that had them may come back at once."""

@@ -33,12 +33,13 @@ class SotwWatch(Watch):
     comes back on another stream.
     """
 
-    __slots__ = ("_forgotten", "_listed")
+    __slots__ = ("_composed", "_forgotten", "_listed")
 
     def __init__(self, type_url: TypeUrl, sharing: Sharing) -> None:
         super().__init__(type_url, sharing)
         self._forgotten: set[ResourceName] = set()
         self._listed: list[Resources] = []
+        self._composed: Resources = EMPTY_MAP  # the list that was joined last, where it has what is removed later
 
     def ask(self, change: SubscriptionChange) -> None:
         """Have newly wanted names answered: the complete list for CDS and LDS, else just these names."""
@@ -88,7 +89,8 @@ class SotwWatch(Watch):
         """Note what the client is told, and which list that is."""
         super().tell(current, late)
         if self.type_url.full_state:
-            self._listed = [*(self._listed[-MAX_WAITING:] if self.exchange.in_flight else self._listed[-1:]), self._actual]
+            listed = self._composed if late else current
+            self._listed = [*(self._listed[-MAX_WAITING:] if self.exchange.in_flight else self._listed[-1:]), listed]
 
     def note_rejected(self, sent: Sent, message: str) -> bool:
         """Note that the client rejected a response: lists that are on their way have the same in them, so there will be others."""
@@ -116,6 +118,7 @@ class SotwWatch(Watch):
         version = _version_info(held)
         if self.type_url.full_state and self.subscription.wildcard:
             self._sharing.note_list(self.type_url, version, everything)
+        self._composed = everything
         head = string_field(_VERSION_INFO, version)
         return b"".join((head, *frames, string_field(_TYPE_URL, self.type_url), string_field(_NONCE, nonce)))
 

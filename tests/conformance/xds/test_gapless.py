@@ -252,3 +252,15 @@ class Gapless(RuleBasedStateMachine):
 
 TestGapless = Gapless.TestCase
 TestGapless.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+
+
+def test_a_list_that_says_the_same_again_stays_known() -> None:
+    """An Envoy that never got it comes back with the version of the first one, which has what has to stay."""
+    world = Gapless()
+    world.change({"a": "1"}, [0, 1], "1")
+    world.settle()
+    world.reconnect()
+    world.change({}, [0, 0], "1")
+    world.move(1, ["read", "write"])
+    world.reconnect()
+    world.settle()
