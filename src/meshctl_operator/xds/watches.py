@@ -99,8 +99,8 @@ class Watch(ABC):
 
     @property
     def known(self) -> bool:
-        """Whether the client is known to hold something, because it was told or said so."""
-        return self._told is not EMPTY_MAP
+        """Whether the client is known to hold something, because it was told or said so, be it what it has to give up later."""
+        return self._told is not EMPTY_MAP or bool(self._exceptions)
 
     def version(self, name: ResourceName) -> ContentHash | None:
         """Return the version of a name that the client holds; None if it holds none."""

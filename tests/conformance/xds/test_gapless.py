@@ -264,3 +264,15 @@ def test_a_list_that_says_the_same_again_stays_known() -> None:
     world.move(1, ["read", "write"])
     world.reconnect()
     world.settle()
+
+
+def test_new_clusters_are_waited_for_also_after_an_empty_list() -> None:
+    """The Envoy has come back with clusters that it has to give up: it has routes, and has not asked for them yet."""
+    world = Gapless()
+    world.change({"a": "1"}, [3, 5], "1")
+    world.settle()
+    world.change({}, [5, 4], "1")
+    world.reconnect()
+    world.move(1, ["read", "write"])
+    world.change({"b": "2", "c": "1"}, [5, 4], "2")
+    world.settle()
