@@ -44,6 +44,7 @@ class Envoy:
         self.usable: set[str] = set()  # clusters that have had their endpoints since they were told
         self.warming: set[str] = set()
         self.versions: dict[TypeUrl, str] = {}
+        self.initialised = False  # its first clusters are ready: Envoy asks for no listener before
         self.open_stream()
 
     def open_stream(self) -> None:
@@ -57,7 +58,7 @@ class Envoy:
         order = [TypeUrl.CLUSTER, TypeUrl.ENDPOINT, TypeUrl.LISTENER, TypeUrl.ROUTE]
         if self.warming:
             order = [TypeUrl.ENDPOINT, TypeUrl.CLUSTER, TypeUrl.LISTENER, TypeUrl.ROUTE]
-        for type_url in order:
+        for type_url in order if self.initialised else order[:2]:
             self.ask(type_url)
 
     def needs(self, type_url: TypeUrl) -> set[str]:
@@ -143,6 +144,9 @@ class Envoy:
             for withheld in self.withheld:
                 self.ask(TypeUrl.CLUSTER, withheld)
             self.withheld.clear()
+            if not self.initialised:
+                self.initialised = True
+                self.ask(TypeUrl.LISTENER)
         return True
 
     def take_clusters(self, before: dict[str, tuple[str, str]]) -> None:
